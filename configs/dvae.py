@@ -1,0 +1,226 @@
+"""dVAE-Adv experiments: `paper`, `small`, `tiny`, `demo`.
+
+    nwt train_dvae --data_dir SHARDS --workdir WORK --config=small
+
+`paper` is the printed recipe (Table 4, C.2.1) at 256x224 and nothing else. `small` learns GRID at
+128x112 on one GPU and uses the stabilisers that the paper does not have. `tiny` is for tests,
+`demo` for `nwt demo` on two CPU cores. Frame size, rate and episodes come from the dataset.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass
+class Model:
+    """Arguments of nwt_tf.models.dvae.DVAE; the defaults are Table 4a, Mem16."""
+
+    stem: int = 32
+    stages: tuple = ((64, 3), (128, 4), (256, 6), (256, 3))
+    temporal: tuple = (256, 512, 512)
+    res_convs: int = 1
+    num_heads: int = 8
+    num_codes: int = 8
+    code_dim: int = 1024
+    episode_dim: int = 64
+
+
+@dataclasses.dataclass
+class Loss:
+    """Weights and stabilisers of nwt_tf.training.dvae_trainer.DVAETrainer (equations 6 to 9)."""
+
+    recon: float = 1.0
+    gan: float = 5e-3  # gamma
+    kl: float = 1.0  # times the annealed beta
+    kl_midpoint: int = 5000
+    kl_rate: float = 1e-3
+    gradient_penalty: float = 10.0  # lambda
+    normalize_features: bool = False
+    score_drift: float = 0.0
+
+
+@dataclasses.dataclass
+class Train:
+    """The defaults are C.2.1."""
+
+    batch_size: int = 16
+    clip_frames: int = 30
+    steps: int = 150_000
+    schedule: str = "constant"  # constant, halving or cosine
+    learning_rate: float = 1e-4
+    minimum_rate: float = 1e-5
+    halve_every: int = 50_000
+    warmup: int = 0
+    betas: tuple = (0.9, 0.999)
+    critic_rate: float = 1e-4
+    critic_betas: tuple = (0.9, 0.999)
+    epsilon: float = 1e-7
+    ema: float = 0.0  # momentum of the weights' moving average; 0 is off
+    episode_dropout: float = 0.1
+    mixed_precision: bool = False  # bfloat16 generator, float32 weights and critics; GPU only
+    seed: int = 0
+    log_every: int = 50
+    validate_every: int = 1000
+    checkpoint_minutes: float = 10.0
+
+
+@dataclasses.dataclass
+class DVAEConfig:
+    """One experiment. `critics` are (filters, kernel, stride, groups) a layer, a critic."""
+
+    model: Model = dataclasses.field(default_factory=Model)
+    critics: tuple = ()
+    loss: Loss = dataclasses.field(default_factory=Loss)
+    train: Train = dataclasses.field(default_factory=Train)
+
+
+def paper_critics():
+    """Table 4b: one spatio-temporal and two spatial critics."""
+    return (
+        (
+            (32, (1, 4, 4), (1, 1, 1), 1),
+            (64, (2, 4, 4), (1, 4, 4), 1),
+            (512, (2, 4, 4), (1, 4, 4), 1),
+            (512, (4, 2, 2), (1, 1, 1), 1),
+        ),
+        (
+            (32, (2, 2), (1, 1), 1),
+            (128, (4, 4), (2, 2), 16),
+            (512, (4, 4), (2, 2), 64),
+            (512, (4, 4), (2, 2), 64),
+            (512, (2, 2), (1, 1), 1),
+        ),
+        (
+            (32, (4, 4), (1, 1), 1),
+            (128, (8, 8), (4, 4), 16),
+            (512, (4, 4), (2, 2), 64),
+            (1024, (4, 4), (2, 2), 256),
+            (1024, (4, 4), (2, 2), 256),
+            (1024, (2, 2), (1, 1), 1),
+        ),
+    )
+
+
+def narrow_critics(base):
+    """Table 4b's kernels and strides without groups, with widths from `base` up, for small frames."""
+    return (
+        (
+            (base, (1, 4, 4), (1, 1, 1), 1),
+            (2 * base, (2, 4, 4), (1, 4, 4), 1),
+            (8 * base, (2, 4, 4), (1, 4, 4), 1),
+            (8 * base, (4, 2, 2), (1, 1, 1), 1),
+        ),
+        (
+            (base, (2, 2), (1, 1), 1),
+            (2 * base, (4, 4), (2, 2), 1),
+            (4 * base, (4, 4), (2, 2), 1),
+            (8 * base, (4, 4), (2, 2), 1),
+            (8 * base, (2, 2), (1, 1), 1),
+        ),
+        (
+            (base, (4, 4), (1, 1), 1),
+            (2 * base, (8, 8), (4, 4), 1),
+            (4 * base, (4, 4), (2, 2), 1),
+            (8 * base, (4, 4), (2, 2), 1),
+            (8 * base, (2, 2), (1, 1), 1),
+        ),
+    )
+
+
+def paper():
+    """Table 4 and C.2.1 as printed."""
+    return DVAEConfig(critics=paper_critics())
+
+
+def small():
+    """128x112 to 16x14 Memcodes, 13 M parameters; stabilised, bfloat16."""
+    return DVAEConfig(
+        model=Model(
+            stem=32,
+            stages=((64, 2), (128, 2), (192, 2)),
+            temporal=(192, 256, 384),
+            res_convs=2,
+            code_dim=384,
+            episode_dim=32,
+        ),
+        critics=narrow_critics(32),
+        loss=Loss(kl=1e-3, normalize_features=True, score_drift=1e-3),
+        train=Train(
+            batch_size=16,
+            clip_frames=15,
+            steps=5000,
+            schedule="cosine",
+            learning_rate=3e-4,
+            minimum_rate=1e-5,
+            warmup=100,
+            betas=(0.9, 0.99),
+            critic_rate=2e-4,
+            critic_betas=(0.5, 0.99),
+            ema=0.998,
+            mixed_precision=True,
+        ),
+    )
+
+
+def tiny():
+    """Seconds on a CPU, for tests: every part at a width of a few channels."""
+    return DVAEConfig(
+        model=Model(
+            stem=8,
+            stages=((8, 1), (16, 1), (16, 1)),
+            temporal=(16, 16, 16),
+            num_heads=4,
+            num_codes=4,
+            code_dim=32,
+            episode_dim=4,
+        ),
+        critics=narrow_critics(4),
+        loss=Loss(kl=1e-3, normalize_features=True, score_drift=1e-3),
+        train=Train(
+            batch_size=2,
+            clip_frames=4,
+            steps=4,
+            learning_rate=1e-3,
+            critic_rate=1e-3,
+            critic_betas=(0.5, 0.99),
+            ema=0.9,
+            log_every=2,
+            validate_every=4,
+        ),
+    )
+
+
+def demo():
+    """64x56 to 8x7 Memcodes: learns the synthetic subject in two minutes on two CPU cores."""
+    config = tiny()
+    config.model = Model(
+        stem=16,
+        stages=((16, 1), (32, 1), (48, 1)),
+        temporal=(48, 64, 64),
+        num_heads=4,
+        num_codes=8,
+        code_dim=64,
+        episode_dim=8,
+    )
+    config.critics = narrow_critics(8)
+    config.train = dataclasses.replace(
+        config.train,
+        batch_size=4,
+        clip_frames=6,
+        steps=500,
+        schedule="cosine",
+        learning_rate=2e-3,
+        minimum_rate=2e-4,
+        warmup=20,
+        ema=0.98,
+        log_every=10,
+        validate_every=250,
+    )
+    return config
+
+
+def get_config(name="small"):
+    """The experiment `name`: paper, small, tiny or demo."""
+    variants = {"paper": paper, "small": small, "tiny": tiny, "demo": demo}
+    if name not in variants:
+        raise ValueError(f"there is no variant {name!r}; there are {', '.join(variants)}")
+    return variants[name]()

@@ -1,0 +1,1 @@
+"""Footage to TFRecord shards to tf.data (Appendix D of the paper)."""

@@ -1,0 +1,183 @@
+"""Shards to tf.data: video for the dVAE, mel and codes for the priors."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import tensorflow as tf
+
+from data_pipeline.mel import MEL_RATE, MELS_PER_FRAME, NUM_MELS, align
+from data_pipeline.schema import decode_frame, deserialize, parse
+from data_pipeline.shards import Manifest
+
+_SHUFFLE_CLIPS = 256  # encoded clips in memory while training
+
+
+def align_mel(mel: tf.Tensor, num_frames: tf.Tensor, fps: float) -> tf.Tensor:
+    """mel.align in a graph: float32 [mel frames, 80] -> [num_frames * 4, 80]."""
+    frames = tf.cast(tf.range(num_frames), tf.float64)
+    first = tf.cast(tf.floor(frames * (MEL_RATE / fps) + 0.5), tf.int32)
+    rows = tf.reshape(first[:, None] + tf.range(MELS_PER_FRAME), [-1])  # [num_frames * 4]
+    return tf.gather(mel, tf.minimum(rows, tf.shape(mel)[0] - 1))
+
+
+def usable_clips(
+    data_dir: str | os.PathLike, split: str, clip_frames: int | None = None
+) -> dict[str, int]:
+    """Clip id -> number of frames, of the clips with at least `clip_frames` frames.
+
+    Raises:
+        FileNotFoundError, ValueError: No dataset (see Manifest.load), or no such clips in it.
+    """
+    clips = Manifest.load(data_dir).clip_frames(split)
+    if not clips:
+        raise ValueError(f"{data_dir}: has no clips in split {split}")
+    long = {name: frames for name, frames in clips.items() if frames >= (clip_frames or 1)}
+    if not long:
+        raise ValueError(
+            f"{data_dir}: no clip of split {split} has {clip_frames} frames; the longest has "
+            f"{max(clips.values())}"
+        )
+    return long
+
+
+def video_dataset(
+    data_dir: str | os.PathLike,
+    split: str,
+    batch_size: int,
+    clip_frames: int | None = None,
+    seed: int = 0,
+    training: bool = True,
+) -> tf.data.Dataset:
+    """Batches of video.
+
+    Args:
+        data_dir: Dataset folder.
+        split: "train", "validation" or "test".
+        batch_size: Clips a batch; training drops a last smaller one.
+        clip_frames: Frames a clip, T: with training=True drawn anywhere in the clip, else its
+            first ones; shorter clips are left out (usable_clips counts the others).  None takes
+            whole clips, of equal lengths unless batch_size is 1.
+        seed: Of order and crops.
+        training: True shuffles and repeats for ever, False goes through once in order.
+
+    Returns:
+        Elements {"video": uint8 [B, T, height, width, 3], "episode": int32 [B]}; an episode is its
+        place in the manifest's list.
+
+    Raises:
+        FileNotFoundError: No such dataset.
+        ValueError: No clips to give, or whole clips of unequal lengths in one batch.
+    """
+    manifest = Manifest.load(data_dir)
+    shape = (manifest.config["height"], manifest.config["width"], 3)
+
+    def select(record, first, count):
+        frames = record["frames"][first : first + count]
+        video = tf.map_fn(decode_frame, frames, fn_output_signature=tf.uint8)
+        return {"video": tf.ensure_shape(video, [clip_frames, *shape])}
+
+    return _batches(data_dir, split, batch_size, clip_frames, seed, training, manifest, select)
+
+
+def sequence_dataset(
+    data_dir: str | os.PathLike,
+    split: str,
+    batch_size: int,
+    clip_frames: int | None = None,
+    seed: int = 0,
+    training: bool = True,
+) -> tf.data.Dataset:
+    """Batches of mel spectrogram and codes, for the priors; arguments as for video_dataset.
+
+    Returns:
+        Elements {"mel": float32 [B, 4 T, 80], "codes": int32 [B, T, h, w, heads], "episode":
+        int32 [B]}; mel frames 4 t to 4 t + 3 belong to codes t.
+
+    Raises:
+        FileNotFoundError: No such dataset.
+        ValueError: As for video_dataset, or a dataset without codes.
+    """
+    manifest = Manifest.load(data_dir)
+    if manifest.codes is None:
+        raise ValueError(f"{data_dir}: holds no codes; make them with nwt extract_codes")
+    fps = manifest.config["fps"]
+    mel_rows = None if clip_frames is None else clip_frames * MELS_PER_FRAME
+
+    def select(record, first, count):
+        # Aligned first and cut afterwards, so that a crop reads what the whole clip reads.
+        mel = align_mel(record["mel"], record["num_frames"], fps)
+        mel = mel[first * MELS_PER_FRAME : (first + count) * MELS_PER_FRAME]
+        codes = tf.cast(record["codes"][first : first + count], tf.int32)
+        return {
+            "mel": tf.ensure_shape(mel, [mel_rows, NUM_MELS]),
+            "codes": tf.ensure_shape(codes, [clip_frames, *manifest.codes["shape"]]),
+        }
+
+    return _batches(data_dir, split, batch_size, clip_frames, seed, training, manifest, select)
+
+
+def _batches(data_dir, split, batch_size, clip_frames, seed, training, manifest, select):
+    clips = usable_clips(data_dir, split, clip_frames)
+    if clip_frames is None and batch_size > 1 and len(set(clips.values())) > 1:
+        raise ValueError(
+            f"{data_dir}: clips of split {split} have {min(clips.values())} to "
+            f"{max(clips.values())} frames; give clip_frames, or batch_size=1"
+        )
+    episodes = tf.constant(manifest.episodes)
+
+    def finish(record, random):
+        length = tf.cast(record["num_frames"], tf.int32)
+        count = length if clip_frames is None else clip_frames
+        first = tf.zeros([], tf.int32)
+        if training:
+            seeds = tf.stack([tf.constant(seed, tf.int64), random])
+            first = tf.random.stateless_uniform([], seeds, 0, length - count + 1, tf.int32)
+        episode = tf.argmax(tf.equal(episodes, record["episode"]), output_type=tf.int32)
+        return select(record, first, count) | {"episode": episode}
+
+    paths = [str(Path(data_dir) / shard.name) for shard in manifest.splits[split]]
+    shards = tf.data.Dataset.from_tensor_slices(paths)
+    if training:
+        shards = shards.shuffle(len(paths), seed=seed)
+        records = shards.interleave(tf.data.TFRecordDataset, cycle_length=4)
+    else:
+        records = tf.data.TFRecordDataset(shards)
+    records = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
+    records = records.filter(lambda record: record["num_frames"] >= (clip_frames or 1))
+    if training:
+        records = records.shuffle(min(len(clips), _SHUFFLE_CLIPS), seed=seed).repeat()
+    pairs = tf.data.Dataset.zip((records, tf.data.Dataset.random(seed=seed)))
+    elements = pairs.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+    return elements.batch(batch_size, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
+
+
+def read_clips(data_dir: str | os.PathLike, split: str) -> Iterator[dict]:
+    """Whole clips of a split, one at a time and in order, for extraction and evaluation.
+
+    Yields:
+        Dicts with `record` (the schema.Clip as stored), `clip_id`, `episode` (int, its place in the
+        manifest's list), `mel` (float32 [4 T, 80], aligned), and where the dataset has them `video`
+        (uint8 [T, height, width, 3]) and `codes` (int32 [T, h, w, heads]).
+
+    Raises:
+        FileNotFoundError, ValueError: No such dataset, no clips in the split.
+    """
+    usable_clips(data_dir, split)
+    manifest = Manifest.load(data_dir)
+    fps = manifest.config["fps"]
+    paths = [str(Path(data_dir) / shard.name) for shard in manifest.splits[split]]
+    for serialized in tf.data.TFRecordDataset(paths).as_numpy_iterator():
+        record = deserialize(serialized)
+        clip = {
+            "record": record,
+            "clip_id": record.clip_id,
+            "episode": manifest.episodes.index(record.episode),
+            "mel": align(record.mel, record.num_frames, fps),
+        }
+        if record.frames:
+            frames = tf.constant(record.frames)
+            clip["video"] = tf.map_fn(decode_frame, frames, fn_output_signature=tf.uint8).numpy()
+        if record.codes is not None:
+            clip["codes"] = record.codes.astype("int32")
+        yield clip

@@ -1,0 +1,188 @@
+"""Shards (TFRecord files) and the manifest `dataset.json` that lists them."""
+
+import contextlib
+import dataclasses
+import errno
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from data_pipeline.schema import SCHEMA_VERSION, SchemaVersionError
+
+MANIFEST = "dataset.json"
+SPLITS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass
+class Shard:
+    """A finished shard."""
+
+    name: str  # file name, beside the manifest
+    bytes: int
+    clips: dict[str, int]  # clip id -> number of frames, in the order of the file
+
+
+@dataclasses.dataclass
+class Skip:
+    """A file or a clip that was left out."""
+
+    name: str
+    reason: str
+
+
+@dataclasses.dataclass
+class Manifest:
+    """What a dataset folder holds.  An episode's index is its place in `episodes`."""
+
+    config: dict  # every number of the build
+    versions: dict[str, str]  # packages that made it
+    episodes: list[str]
+    splits: dict[str, list[Shard]]
+    skipped_files: list[Skip] = dataclasses.field(default_factory=list)
+    skipped_clips: list[Skip] = dataclasses.field(default_factory=list)
+    codes: dict | None = None  # what extract_codes tells about the codes in the shards
+    schema_version: int = SCHEMA_VERSION
+
+    def clip_frames(self, split: str) -> dict[str, int]:
+        """Clip id -> number of frames of a split, in order."""
+        return {k: v for shard in self.splits.get(split, ()) for k, v in shard.clips.items()}
+
+    def save(self, data_dir: str | os.PathLike) -> None:
+        """Writes dataset.json, whole or not at all."""
+        path = Path(data_dir) / MANIFEST
+        beside = path.with_name(path.name + ".tmp")
+        try:
+            beside.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n")
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, data_dir: str | os.PathLike) -> "Manifest":
+        """Reads dataset.json.
+
+        Raises:
+            FileNotFoundError: No such folder, or no dataset in it.
+            SchemaVersionError: A dataset of another schema version.
+            ValueError: dataset.json is damaged.
+        """
+        data_dir = Path(data_dir)
+        if not data_dir.is_dir():
+            raise FileNotFoundError(f"{data_dir}: no such folder")
+        path = data_dir / MANIFEST
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{data_dir}: holds no dataset (no {MANIFEST}); make one with nwt build_dataset"
+            )
+        try:
+            fields = json.loads(path.read_text())
+            version = fields["schema_version"]
+            if version != SCHEMA_VERSION:
+                raise SchemaVersionError(
+                    f"{path}: has schema version {version}, this program reads {SCHEMA_VERSION}; "
+                    "build the dataset again"
+                )
+            for split, shards in fields["splits"].items():
+                fields["splits"][split] = [Shard(**shard) for shard in shards]
+            for kind in ("skipped_files", "skipped_clips"):
+                fields[kind] = [Skip(**skip) for skip in fields[kind]]
+            return cls(**fields)
+        except SchemaVersionError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path}: is damaged ({error}); build the dataset again") from error
+
+
+@contextlib.contextmanager
+def _as_os_error(path: Path) -> Iterator[None]:
+    """TensorFlow's errors of a full or broken disk become OSErrors that name the file."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        full = isinstance(error, tf.errors.ResourceExhaustedError) or "space" in error.message
+        raise OSError(
+            errno.ENOSPC if full else errno.EIO, f"cannot be written: {error.message}", str(path)
+        ) from error
+
+
+class ShardWriter:
+    """Writes the records of one split into shards `SPLIT-00000.tfrecord`, `SPLIT-00001.tfrecord`…
+
+    A context manager.  A shard has the suffix `.tmp` until it is complete; on any exception the one
+    under way is removed and the finished ones stay.  `shards` lists the finished ones.
+
+    Args:
+        data_dir: Folder, made if it is missing.
+        split: "train", "validation" or "test".
+        shard_bytes: A shard is closed when it is at least this large.
+    """
+
+    def __init__(self, data_dir: str | os.PathLike, split: str, shard_bytes: int = 200_000_000):
+        self.data_dir, self.split, self.shard_bytes = Path(data_dir), split, shard_bytes
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.shards: list[Shard] = []
+        self._writer = None
+        self._clips: dict[str, int] = {}
+        self._bytes = 0
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if kind is None:
+            self._finish()
+        else:
+            self._discard()
+
+    @property
+    def _path(self) -> Path:
+        return self.data_dir / f"{self.split}-{len(self.shards):05d}.tfrecord"
+
+    @property
+    def _beside(self) -> Path:
+        return self._path.with_name(self._path.name + ".tmp")
+
+    def write(self, record: bytes, clip_id: str, num_frames: int) -> None:
+        """Appends a record of schema.serialize.
+
+        Raises:
+            OSError: The disk is full or broken.
+        """
+        import tensorflow as tf
+
+        with _as_os_error(self._path):
+            if self._writer is None:
+                self._writer = tf.io.TFRecordWriter(str(self._beside))
+            self._writer.write(record)
+        self._clips[clip_id] = num_frames
+        self._bytes += len(record) + 16  # TFRecord's length and two checksums
+        if self._bytes >= self.shard_bytes:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._writer is None:
+            return
+        try:
+            with _as_os_error(self._path):
+                self._writer.close()
+            written = self._beside.stat().st_size
+            if written != self._bytes:
+                raise OSError(errno.ENOSPC, "was cut short: is the disk full?", str(self._path))
+            os.replace(self._beside, self._path)
+        except BaseException:
+            self._discard()
+            raise
+        self.shards.append(Shard(self._path.name, self._bytes, self._clips))
+        self._writer, self._clips, self._bytes = None, {}, 0
+
+    def _discard(self) -> None:
+        import tensorflow as tf
+
+        if self._writer is not None:
+            with contextlib.suppress(tf.errors.OpError):
+                self._writer.close()
+        self._beside.unlink(missing_ok=True)
+        self._writer, self._clips, self._bytes = None, {}, 0

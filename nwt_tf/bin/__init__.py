@@ -1,0 +1,1 @@
+"""The `nwt` commands: absl-flag programs that wire the libraries together."""

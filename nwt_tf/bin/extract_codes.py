@@ -1,0 +1,41 @@
+"""Encode footage to Memcodes, the training targets of a prior.
+
+Every clip is encoded once. --codes=sample draws the codes from the encoder's distribution, as the
+paper does (2.2.1: it makes livelier videos); --codes=argmax takes the most likely ones. The output
+folder holds codes, mel spectrograms and a copy of the dVAE that made them.
+"""
+
+import time
+
+from absl import flags
+
+from nwt_tf.bin import command
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string(
+    "preset", None, "Preset or workdir of a dVAE.", flag_values=FLAGS, required=True
+)
+flags.DEFINE_string(
+    "data_dir", None, "Shards made by nwt build_dataset.", flag_values=FLAGS, required=True
+)
+flags.DEFINE_string("output_dir", None, "New folder for codes.", flag_values=FLAGS, required=True)
+flags.DEFINE_enum(
+    "codes", "sample", ["sample", "argmax"], "How codes are chosen.", flag_values=FLAGS
+)
+flags.DEFINE_integer("seed", 0, "Seed of the sampled codes.", flag_values=FLAGS)
+
+
+def main() -> None:
+    command.start_tensorflow()
+    from nwt_tf.bin.stages import extract_codes
+
+    start = time.monotonic()
+    figures = extract_codes(
+        FLAGS.preset, FLAGS.data_dir, FLAGS.output_dir, FLAGS.codes == "sample", FLAGS.seed
+    )
+    seconds = time.monotonic() - start
+    command.report(**figures, seconds=seconds, frames_per_second=figures["frames"] / seconds)
+
+
+if __name__ == "__main__":
+    command.run("extract_codes", main, FLAGS, __doc__)

@@ -1,0 +1,308 @@
+"""The stages of a training as functions: where footage (data_pipeline) and models (nwt_tf) meet.
+
+`nwt train_dvae`, `nwt extract_codes`, `nwt train_prior` and `nwt demo` call them.
+"""
+
+import contextlib
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from data_pipeline.dataset import read_clips, sequence_dataset, video_dataset
+from data_pipeline.schema import serialize
+from data_pipeline.shards import Manifest, ShardWriter
+from nwt_tf import presets
+from nwt_tf.evaluation.reconstruction import measure_reconstruction
+from nwt_tf.layers.pixels import to_unit_range
+from nwt_tf.models import priors
+from nwt_tf.models.critics import Critics
+from nwt_tf.models.dvae import DVAE
+from nwt_tf.training.distribution import has_gpu, strategy
+from nwt_tf.training.dvae_trainer import DVAETrainer
+from nwt_tf.training.prior_trainer import PriorTrainer
+from nwt_tf.training.run import averaged_weights, check_workdir, train
+from nwt_tf.training.schedules import adam, learning_rate
+
+DVAE_FOLDER = "dvae"  # inside a codes dataset: the preset of the dVAE that made the codes
+VALIDATION_CLIPS = 8
+
+
+def train_dvae(data_dir, workdir, config, num_gpus=None):
+    """Trains dVAE-Adv, from the workdir's last checkpoint on.
+
+    Args:
+        data_dir: shards of footage.
+        workdir: checkpoints, logs, pictures and the preset.
+        config: configs.dvae.DVAEConfig.
+        num_gpus: None for all.
+
+    Returns:
+        Figures: steps, seconds, steps_per_second and the last validation.
+    """
+    workdir, settings = Path(workdir), config.train
+    manifest = Manifest.load(data_dir)
+    check_workdir(workdir, _plain(config))
+    dataset = video_dataset(
+        data_dir, "train", settings.batch_size, settings.clip_frames, settings.seed
+    )
+    with _devices(num_gpus) as precision:
+        dvae = DVAE(
+            height=manifest.config["height"],
+            width=manifest.config["width"],
+            num_episodes=len(manifest.episodes),
+            dtype=precision(settings),
+            **dataclasses.asdict(config.model),
+        )
+        dvae.build()
+        critics = Critics(config.critics)
+        critics(tf.zeros((1, 4, dvae.height, dvae.width, 3)))
+        trainer = DVAETrainer(
+            dvae,
+            critics,
+            **dataclasses.asdict(config.loss),
+            episode_dropout=settings.episode_dropout,
+            seed=settings.seed,
+            jit_compile=has_gpu(),
+        )
+        rate = learning_rate(settings)
+        critic_settings = dataclasses.replace(settings, learning_rate=settings.critic_rate, ema=0.0)
+        trainer.compile(
+            adam(rate, settings, settings.betas),
+            adam(learning_rate(critic_settings), critic_settings, settings.critic_betas),
+        )
+    presets.write_config(workdir, dvae=dvae.get_config(), footage=_footage(manifest))
+    clips = [
+        (clip["video"][: 2 * settings.clip_frames], clip["episode"])
+        for clip in _first_clips(data_dir, manifest)
+    ]
+    last = {}
+
+    def measure():
+        with averaged_weights(dvae, trainer.optimizer):
+            figures, sheet = measure_reconstruction(dvae, clips)
+        last.update(ssim=figures["ssim"], psnr=figures["psnr"])
+        last["bits_per_memcode"] = figures["bits_per_memcode"]
+        scalars = {f"validation/{key}": value for key, value in last.items()}
+        return scalars, {"validation/clips": sheet}
+
+    def save():
+        with averaged_weights(dvae, trainer.optimizer):
+            presets.write_weights(workdir, "dvae", presets.variables_of(dvae))
+
+    figures = train(
+        trainer,
+        dataset,
+        workdir=workdir,
+        steps=settings.steps,
+        tracked={
+            "dvae": dvae,
+            "critics": critics,
+            "optimizer": trainer.optimizer,
+            "critic_optimizer": trainer.critic_optimizer,
+        },
+        save_preset=save,
+        measure=measure,
+        show=("recon", "pixel_l1", "kl", "critic/wasserstein", "critic/gradient_penalty"),
+        settings=settings,
+    )
+    print(f"the dVAE is in {workdir}")
+    return figures | last
+
+
+def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0):
+    """Encodes every clip once (section 2.2.1) and writes codes and mel as shards.
+
+    Args:
+        preset: the dVAE's; copied into output_dir, since codes mean nothing without it.
+        data_dir: shards of footage.
+        output_dir: a new folder.
+        sampled: draw codes from q(z|x), which the paper prefers, or take the most likely.
+        seed: of the draws.
+
+    Returns:
+        Figures: clips and frames.
+
+    Raises:
+        ValueError: where frames of another size meet the model, or output_dir has a dataset.
+    """
+    output_dir = Path(output_dir)
+    manifest = Manifest.load(data_dir)
+    dvae = DVAE.from_preset(preset)
+    size = (manifest.config["height"], manifest.config["width"])
+    if size != (dvae.height, dvae.width):
+        raise ValueError(
+            f"--data_dir={data_dir} has frames of {size[0]}x{size[1]}, the dVAE of "
+            f"{preset} takes {dvae.height}x{dvae.width}."
+        )
+    if (output_dir / "dataset.json").exists():
+        raise ValueError(f"--output_dir={output_dir} has a dataset already: take another folder.")
+    splits, clips, frames = {}, 0, 0
+    for split in manifest.splits:
+        with ShardWriter(output_dir, split) as writer:
+            for clip in read_clips(data_dir, split):
+                draw = tf.constant([seed, clips]) if sampled else None
+                codes = dvae.encode(to_unit_range(clip["video"])[None], draw)
+                record = dataclasses.replace(
+                    clip["record"], frames=(), codes=codes[0].numpy().astype("uint8")
+                )
+                writer.write(serialize(record), record.clip_id, record.num_frames)
+                clips, frames = clips + 1, frames + record.num_frames
+                if clips % 50 == 0:
+                    print(f"{clips} clips encoded", flush=True)
+        splits[split] = writer.shards
+    _copy_dvae(presets.locate(preset), output_dir / DVAE_FOLDER)
+    about = {
+        "sampled": sampled,
+        "seed": seed,
+        "num_codes": dvae.num_codes,
+        "shape": [*dvae.grid, dvae.num_heads],
+    }
+    dataclasses.replace(manifest, splits=splits, codes=about).save(output_dir)
+    print(f"codes are in {output_dir}")
+    return {"clips": clips, "frames": frames}
+
+
+def train_prior(data_dir, workdir, config, num_gpus=None):
+    """Trains a prior on extracted codes, from the workdir's last checkpoint on.
+
+    Args:
+        data_dir: shards of codes.
+        workdir: checkpoints, logs and a complete preset, dVAE included.
+        config: configs.prior.PriorConfig.
+        num_gpus: None for all.
+
+    Returns:
+        Figures: steps, seconds, steps_per_second and the last validation.
+
+    Raises:
+        ValueError: where data_dir holds no codes.
+    """
+    data_dir, workdir, settings = Path(data_dir), Path(workdir), config.train
+    manifest = Manifest.load(data_dir)
+    if manifest.codes is None:
+        raise ValueError(
+            f"--data_dir={data_dir} holds frames, no codes: run nwt extract_codes on it first."
+        )
+    check_workdir(workdir, _plain(config))
+    section = presets.read_config(data_dir / DVAE_FOLDER)
+    dataset = sequence_dataset(
+        data_dir, "train", settings.batch_size, settings.clip_frames, settings.seed
+    )
+    arguments = dataclasses.asdict(config.model)
+    kind = arguments.pop("kind")
+    stride = 2 ** len(section["dvae"]["stages"])
+    with _devices(num_gpus) as precision:
+        prior = priors.KINDS[kind](
+            grid=(section["dvae"]["height"] // stride, section["dvae"]["width"] // stride),
+            num_heads=section["dvae"]["num_heads"],
+            num_codes=section["dvae"]["num_codes"],
+            num_episodes=len(manifest.episodes),
+            dtype=precision(settings),
+            **arguments,
+        )
+        prior.build()
+        trainer = PriorTrainer(
+            prior,
+            **dataclasses.asdict(config.loss),
+            episode_dropout=settings.episode_dropout,
+            seed=settings.seed,
+            jit_compile=has_gpu(),
+        )
+        trainer.compile(adam(learning_rate(settings), settings, settings.betas, settings.clip_norm))
+    _copy_dvae(data_dir / DVAE_FOLDER, workdir)
+    presets.write_config(
+        workdir,
+        dvae=section["dvae"],
+        footage=section["footage"],
+        prior={"kind": kind, **prior.get_config()},
+    )
+    held_out = [
+        {key: tf.constant(clip[key])[None] for key in ("mel", "codes", "episode")}
+        for clip in _first_clips(data_dir, manifest)
+    ]
+    last = {}
+
+    def measure():
+        with averaged_weights(prior, trainer.optimizer):
+            logs = [trainer.test_step(batch) for batch in held_out]
+        last.update({key: float(sum(log[key] for log in logs)) / len(logs) for key in logs[0]})
+        return {f"validation/{key}": value for key, value in last.items()}, {}
+
+    def save():
+        with averaged_weights(prior, trainer.optimizer):
+            presets.write_weights(workdir, "prior", presets.variables_of(prior))
+            style = _mean_style(prior, data_dir)
+        presets.write_config(workdir, default_style=style)
+
+    figures = train(
+        trainer,
+        dataset,
+        workdir=workdir,
+        steps=settings.steps,
+        tracked={"prior": prior, "optimizer": trainer.optimizer},
+        save_preset=save,
+        measure=measure,
+        show=("code", "bits_per_code", "style_kl"),
+        settings=settings,
+    )
+    print(f"the preset, dVAE and prior, is in {workdir}")
+    return figures | last
+
+
+@contextlib.contextmanager
+def _devices(num_gpus):
+    """The strategy's scope; gives the function from settings to the generator's dtype policy."""
+    with strategy(num_gpus).scope():
+        yield (
+            lambda settings: (
+                "mixed_bfloat16" if settings.mixed_precision and has_gpu() else "float32"
+            )
+        )
+
+
+def _first_clips(data_dir, manifest):
+    """A few held-out clips, of the training split where nothing is held out."""
+    split = "validation" if manifest.clip_frames("validation") else "train"
+    clips = []
+    for clip in read_clips(data_dir, split):
+        clips.append(clip)
+        if len(clips) == VALIDATION_CLIPS:
+            break
+    return clips
+
+
+def _mean_style(prior, data_dir, clips=256):
+    """The posterior's mean over (at most so many) training clips: the default style."""
+    total, count = 0.0, 0
+    encode = tf.function(prior.style_encoder, reduce_retracing=True)
+    for clip in read_clips(data_dir, "train"):
+        total = total + encode(tf.constant(clip["codes"])[None]).mean[0].numpy()
+        count += 1
+        if count == clips:
+            break
+    return [float(value) for value in total / count]
+
+
+def _footage(manifest):
+    """What later stages need to know of the footage; episodes are {name: the models' index}."""
+    held_out = manifest.config["validation_episodes"] + manifest.config["test_episodes"]
+    trained = {name: index for index, name in enumerate(manifest.episodes) if name not in held_out}
+    return {**manifest.config, "episodes": trained}
+
+
+def _plain(config):
+    """The resolved config as JSON gives it back, so that it compares equal."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def _copy_dvae(source, target):
+    """Copies a preset's dVAE: its weights, and config.json where the target has none."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in source.glob("dvae.weights.*.npz"):
+        shutil.copyfile(file, target / file.name)
+    if not (target / "config.json").exists():
+        config = presets.read_config(source)
+        presets.write_config(target, dvae=config["dvae"], footage=config["footage"])

@@ -1,0 +1,31 @@
+"""Train a prior, the model that predicts Memcodes from speech.
+
+Reads the codes of `nwt extract_codes` and trains in a workdir: checkpoints and TensorBoard logs. The
+same command resumes an interrupted training. The workdir becomes a complete preset, the dVAE that
+made the codes included: `nwt generate --preset WORKDIR` speaks with it.
+"""
+
+from absl import flags
+
+from nwt_tf.bin import command
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string(
+    "data_dir", None, "Codes made by nwt extract_codes.", flag_values=FLAGS, required=True
+)
+flags.DEFINE_string("workdir", None, "Folder of this training.", flag_values=FLAGS, required=True)
+flags.DEFINE_integer(
+    "num_gpus", None, "GPUs to use; all visible ones by default.", flag_values=FLAGS
+)
+command.config_flag(FLAGS, "prior", "small")
+
+
+def main() -> None:
+    command.start_tensorflow()
+    from nwt_tf.bin.stages import train_prior
+
+    command.report(**train_prior(FLAGS.data_dir, FLAGS.workdir, FLAGS.config, FLAGS.num_gpus))
+
+
+if __name__ == "__main__":
+    command.run("train_prior", main, FLAGS, __doc__)

@@ -1,0 +1,1 @@
+"""Measures of models: picture quality, codes, lip-sync."""

@@ -1,0 +1,46 @@
+"""How well a prior predicts the codes of clips."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def code_bits(prior, codes, mel, style, episode=-1):
+    """Cross entropy of one clip's codes in bits a code.
+
+    Args:
+        prior: a built prior.
+        codes: int32 [T, h, w, heads].
+        mel: float32 [4 T, 80], aligned.
+        style: float32 [style_dim].
+        episode: index, -1 for 'none'.
+    """
+    conditioning = prior.condition(mel[None], style[None], tf.constant([episode]))
+    log_p = prior.log_prob(tf.constant(codes)[None], conditioning)
+    return -float(tf.reduce_mean(log_p)) / np.log(2.0)
+
+
+def measure_prediction(prior, clips, default_style):
+    """Bits a code over clips, with the true sound and with the next clip's.
+
+    Args:
+        prior: a built prior.
+        clips: a list of (codes, mel, episode index), see code_bits.
+        default_style: float32 [style_dim].
+
+    Returns:
+        {"bits_per_code": with the clip's own posterior style, "bits_per_code_default_style",
+        "bits_per_code_other_sound": as the first, but with the next clip's sound}.
+    """
+    own, default, other = [], [], []
+    for index, (codes, mel, episode) in enumerate(clips):
+        style = prior.style_encoder(tf.constant(codes)[None]).mean[0]
+        own.append(code_bits(prior, codes, mel, style, episode))
+        default.append(code_bits(prior, codes, mel, np.float32(default_style), episode))
+        stranger = clips[(index + 1) % len(clips)][1]
+        if len(stranger) >= len(mel):
+            other.append(code_bits(prior, codes, stranger[: len(mel)], style, episode))
+    return {
+        "bits_per_code": float(np.mean(own)),
+        "bits_per_code_default_style": float(np.mean(default)),
+        "bits_per_code_other_sound": float(np.mean(other)) if other else None,
+    }

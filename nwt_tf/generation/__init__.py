@@ -1,0 +1,1 @@
+"""Sampling of priors and the task as a whole: sound in, frames out."""

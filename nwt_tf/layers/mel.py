@@ -1,0 +1,77 @@
+"""The mel spectrogram of Table 7 inside the graph, equal to librosa's."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+SAMPLE_RATE = 24000  # Hz
+HOP_LENGTH = 200  # samples: 120 mel frames a second
+WIN_LENGTH = 800
+N_FFT = 1024
+N_MELS = 80
+FMAX = 8000.0
+LOG_FLOOR = 1e-5  # power below which log-mel is cut off
+MEL_RATE = SAMPLE_RATE // HOP_LENGTH
+MELS_PER_FRAME = 4  # mel frames that one video frame reads
+
+
+def slaney_filterbank():
+    """librosa's default (Slaney, area-normalised) filters of Table 7: float32 [N_FFT/2 + 1, N_MELS]."""
+
+    step = np.log(6.4) / 27.0  # Slaney's scale: linear to 1 kHz, then 27 mels to 6.4 kHz
+
+    def hz_to_mel(hz):
+        linear = hz / (200.0 / 3)
+        return np.where(hz < 1000.0, linear, 15.0 + np.log(np.maximum(hz, 1e-9) / 1000.0) / step)
+
+    def mel_to_hz(mel):
+        return np.where(mel < 15.0, mel * (200.0 / 3), 1000.0 * np.exp(step * (mel - 15.0)))
+
+    bins = np.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)
+    edges = mel_to_hz(np.linspace(0.0, hz_to_mel(np.array(FMAX)), N_MELS + 2))
+    rising = (bins[:, None] - edges[None, :-2]) / np.diff(edges)[None, :-1]
+    falling = (edges[None, 2:] - bins[:, None]) / np.diff(edges)[None, 1:]
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    return (triangles * (2.0 / (edges[2:] - edges[:-2]))[None]).astype(np.float32)
+
+
+class MelSpectrogram(keras.layers.Layer):
+    """Waveform -> log mel spectrogram (Table 7: Hann 800 in FFT 1024, hop 200, centred, power 2).
+
+    Input: float [B, N], 24 kHz mono in [-1, 1]. Output: float32 [B, 1 + N // 200, 80], the natural
+    logarithm of the power, floored at 1e-5.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**{**kwargs, "dtype": "float32"})
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WIN_LENGTH) / WIN_LENGTH)
+        side = (N_FFT - WIN_LENGTH) // 2
+        self._window = np.pad(window, (side, side)).astype(np.float32)
+        self._filters = slaney_filterbank()
+        self.built = True
+
+    def power(self, waveform):
+        """The mel power spectrogram itself, before the logarithm."""
+        padded = tf.pad(waveform, [(0, 0), (N_FFT // 2, N_FFT // 2)])
+        frames = tf.signal.frame(padded, N_FFT, HOP_LENGTH) * self._window
+        return tf.square(tf.abs(tf.signal.rfft(frames))) @ self._filters
+
+    def call(self, waveform):
+        return tf.math.log(tf.maximum(self.power(waveform), LOG_FLOOR))
+
+
+def align_mel(mel, num_frames, fps):
+    """The mel frames that each video frame reads: 4 from round(t * 120 / fps).
+
+    Args:
+        mel: float [B, M, 80] at 120 frames a second.
+        num_frames: T, video frames.
+        fps: video frames a second.
+
+    Returns:
+        float [B, 4 T, 80]; reads past the end repeat the last mel frame.
+    """
+    first = tf.floor(tf.range(num_frames, dtype=tf.float64) * (MEL_RATE / fps) + 0.5)
+    reads = tf.cast(first, tf.int32)[:, None] + tf.range(MELS_PER_FRAME)  # [T, 4]
+    reads = tf.minimum(tf.reshape(reads, [-1]), tf.shape(mel)[1] - 1)
+    return tf.gather(mel, reads, axis=1)

@@ -1,0 +1,15 @@
+"""Pixels between uint8 and [-1, 1] (Appendix D, step 9)."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def to_unit_range(video):
+    """uint8 pixels to float32 in [-1, 1]: x / 127.5 - 1."""
+    return tf.cast(video, tf.float32) / 127.5 - 1.0
+
+
+def to_pixels(video):
+    """float in [-1, 1] to uint8 pixels, rounded: a NumPy array."""
+    pixels = (np.asarray(video, np.float32) + 1.0) * 127.5
+    return np.clip(np.round(pixels), 0, 255).astype(np.uint8)

@@ -1,0 +1,138 @@
+"""Spatially connected 3D layers (SC3D, B.2.1): every place has weights of its own, time shares them."""
+
+import keras
+from keras import ops
+
+from nwt_tf.layers.resample import upsample
+
+
+class SpatiallyConnected3D(keras.layers.Layer):
+    """Locally connected in space, convolutional in time.
+
+    Output (t, y, x) is a matrix of its own for (y, x) times the patch of inputs around (t, y, x),
+    plus a bias that all places share. As the paper suggests, patches are taken out first and one
+    batched matrix product follows, so that it costs about as much as a convolution.
+
+    Args:
+        filters: output width.
+        kernel_size: (time, height, width).
+        time_padding: 'same' (zeros on both sides), 'causal' (zeros before) or 'valid' (none).
+
+    Input: float [B, T, H, W, C] with static H, W, C. Output: [B, T', H, W, filters], T' = T but for
+    'valid', which gives T - time + 1.
+
+    Raises:
+        ValueError: for another time_padding.
+    """
+
+    def __init__(self, filters, kernel_size=(3, 2, 2), time_padding="same", **kwargs):
+        super().__init__(**kwargs)
+        if time_padding not in ("same", "causal", "valid"):
+            raise ValueError(
+                "time_padding must be 'same', 'causal' or 'valid'. "
+                f"Received: time_padding={time_padding!r}"
+            )
+        self.filters = filters
+        self.kernel_size = tuple(kernel_size)
+        self.time_padding = time_padding
+
+    def build(self, input_shape):
+        _, _, height, width, channels = input_shape
+        taps = self.kernel_size[0] * self.kernel_size[1] * self.kernel_size[2]
+        fan_in = taps * channels
+        # Glorot's limit for one place: Keras would count the places into the fan.
+        limit = (6.0 / (fan_in + taps * self.filters)) ** 0.5
+        self.kernel = self.add_weight(
+            shape=(height, width, fan_in, self.filters),
+            initializer=keras.initializers.RandomUniform(-limit, limit),
+            name="kernel",
+        )
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+        self.built = True
+
+    def _patches(self, inputs):
+        """[B, T, H, W, C] -> [B, T', H, W, taps * C], taps in the order time, height, width."""
+        time, high, wide = self.kernel_size
+        around = {"same": ((time - 1) // 2, time // 2), "causal": (time - 1, 0), "valid": (0, 0)}
+        padded = ops.pad(
+            inputs,
+            [
+                (0, 0),
+                around[self.time_padding],
+                ((high - 1) // 2, high // 2),
+                ((wide - 1) // 2, wide // 2),
+                (0, 0),
+            ],
+        )
+        frames = ops.shape(padded)[1] - time + 1
+        height, width = inputs.shape[2], inputs.shape[3]
+        return ops.concatenate(
+            [
+                padded[:, t:, y : y + height, x : x + width][:, :frames]
+                for t in range(time)
+                for y in range(high)
+                for x in range(wide)
+            ],
+            axis=-1,
+        )
+
+    def call(self, inputs):
+        return ops.einsum("bthwp,hwpf->bthwf", self._patches(inputs), self.kernel) + self.bias
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "time_padding": self.time_padding,
+        }
+
+
+class SpatialPyramid(keras.layers.Layer):
+    """Features without a place become a grid: NNU + SC3D, SC3D, SC3D a level (B.2.1, Tables 5, 6).
+
+    Args:
+        widths: SC3D width of each level; level i has a grid of 2^(i+1) x 2^(i+1).
+        kernel_size: of every SC3D.
+        time_padding: see SpatiallyConnected3D.
+
+    Input: float [B, T, C]. Output: [B, T', 2^n, 2^n, widths[-1]] through the Mish activation.
+    """
+
+    DEPTH = 3  # SC3D layers a level
+
+    def __init__(self, widths, kernel_size=(3, 2, 2), time_padding="same", **kwargs):
+        super().__init__(**kwargs)
+        self.widths = tuple(widths)
+        self.kernel_size = tuple(kernel_size)
+        self.time_padding = time_padding
+        self.levels = [
+            [
+                SpatiallyConnected3D(
+                    width, kernel_size, time_padding, dtype=self.dtype_policy, name=f"sc{i}_{j}"
+                )
+                for j in range(self.DEPTH)
+            ]
+            for i, width in enumerate(self.widths)
+        ]
+
+    @property
+    def time_span(self):
+        """Frames that one output frame reads."""
+        return 1 + len(self.widths) * self.DEPTH * (self.kernel_size[0] - 1)
+
+    def call(self, features):
+        grids = features[:, :, None, None]  # [B, T, 1, 1, C]
+        for level in self.levels:
+            grids = upsample(grids)
+            for layer in level:
+                grids = keras.activations.mish(layer(grids))
+        return grids
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "widths": self.widths,
+            "kernel_size": self.kernel_size,
+            "time_padding": self.time_padding,
+        }

@@ -1,0 +1,110 @@
+"""Equations 4 to 9 as pure functions, float32 in and out. Expectations are means over the batch."""
+
+import tensorflow as tf
+
+
+def kl_to_uniform(logits):
+    """D_KL(q(z|x) || p(z)) of equations 4 and 8, p uniform: nats a Memcode, a scalar.
+
+    The KL of a Memcode is the sum over its heads; the mean is over all Memcodes (beta_norm,
+    footnote 3).
+
+    Args:
+        logits: float32 [..., heads, codes].
+    """
+    heads, num_codes = logits.shape[-2], logits.shape[-1]
+    log_q = tf.nn.log_softmax(tf.reshape(logits, (-1, num_codes)))
+    kl = tf.reduce_sum(tf.exp(log_q) * (log_q + tf.math.log(float(num_codes))), axis=-1)
+    return tf.reduce_mean(kl) * heads
+
+
+def gan_loss(fake_scores):
+    """Equation 6: the sum over critics of E[-D_c(x~)].
+
+    Args:
+        fake_scores: a list of float [N], one a critic.
+    """
+    return -tf.add_n([tf.reduce_mean(scores) for scores in fake_scores])
+
+
+def reconstruction_loss(real_features, fake_features, normalize=False):
+    """Equation 7 under the Laplace distribution: L1 between the critics' feature maps.
+
+    Each layer's L1 is a mean over its elements (beta_norm, footnote 3); layers and critics are
+    summed. No gradient flows to the real features.
+
+    Args:
+        real_features, fake_features: a list (critics) of lists (layers) of float tensors.
+        normalize: divide each layer's L1 by the mean magnitude of the real features, a stabiliser
+            that the paper does not have: without it, the critics can lower every other loss by
+            making their features large.
+    """
+    total = 0.0
+    for real_layers, fake_layers in zip(real_features, fake_features, strict=True):
+        for real, fake in zip(real_layers, fake_layers, strict=True):
+            real = tf.stop_gradient(real)
+            distance = tf.reduce_mean(tf.abs(real - fake))
+            if normalize:
+                distance /= tf.reduce_mean(tf.abs(real)) + 1e-6
+            total += distance
+    return total
+
+
+def wasserstein_loss(real_scores, fake_scores):
+    """The first two terms of equation 9: the sum over critics of E[D(x~)] - E[D(x)]."""
+    return tf.add_n(
+        [
+            tf.reduce_mean(fake) - tf.reduce_mean(real)
+            for real, fake in zip(real_scores, fake_scores, strict=True)
+        ]
+    )
+
+
+def gradient_penalty(critic, real, fake, seed):
+    """The last term of equation 9 for one critic, without lambda: E[(||grad D(x^)||_2 - 1)^2].
+
+    x^ = u x + (1 - u) x~ with one u a sample (Algorithm 2); the gradient's norm is a sample's. The
+    score is the mean over patches.
+
+    Args:
+        critic: samples [N, ...] -> (features, scores [N]).
+        real, fake: float32 [N, ...].
+        seed: int32 [2].
+    """
+    shape = tf.concat([tf.shape(real)[:1], tf.ones(len(real.shape) - 1, tf.int32)], axis=0)
+    u = tf.random.stateless_uniform(shape, seed)
+    between = u * real + (1.0 - u) * fake
+    with tf.GradientTape() as tape:
+        tape.watch(between)
+        total = tf.reduce_sum(critic(between)[1])
+    slopes = tape.gradient(total, between)
+    squares = tf.reduce_sum(tf.square(slopes), axis=list(range(1, len(real.shape))))
+    # The floor keeps the derivative of the square root finite where the gradient is zero.
+    return tf.reduce_mean(tf.square(tf.sqrt(tf.maximum(squares, 1e-12)) - 1.0))
+
+
+def score_drift(real_scores):
+    """Sum over critics of E[D(x)^2]: a stabiliser outside the paper that keeps scores near zero."""
+    return tf.add_n([tf.reduce_mean(tf.square(scores)) for scores in real_scores])
+
+
+def code_cross_entropy(logits, codes):
+    """Cross entropy of the prior (section 2.2.1): nats a code, a scalar.
+
+    Args:
+        logits: float32 [..., heads, num_codes].
+        codes: int [..., heads].
+    """
+    flat = tf.reshape(logits, (-1, logits.shape[-1]))
+    labels = tf.reshape(codes, (-1,))
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, flat))
+
+
+def style_kl(mean, std):
+    """D_KL(q(z_l|z) || N(0, I)) (C.2.2): nats a clip, the mean over the batch, a scalar.
+
+    Args:
+        mean, std: float32 [B, style_dim].
+    """
+    kl = 0.5 * (tf.square(mean) + tf.square(std) - 1.0) - tf.math.log(std)
+    return tf.reduce_mean(tf.reduce_sum(kl, axis=-1))

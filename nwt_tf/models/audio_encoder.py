@@ -1,0 +1,47 @@
+"""The audio encoder of the priors (B.2.1, first part of Tables 5 and 6)."""
+
+import keras
+from keras import ops
+
+from nwt_tf.layers.mel import MELS_PER_FRAME
+from nwt_tf.layers.spatially_connected import SpatialPyramid
+
+DILATIONS = (1, 1, 1, 1, 2, 4, 8)  # of the seven Conv1D
+
+
+class AudioEncoder(keras.layers.Layer):
+    """Log-mel to a grid of features a video frame.
+
+    Seven Conv1D (the first reads the 4 mel frames of a video frame: kernel 4, stride 4 where the
+    printed table's 3, 3 would not meet the video rate), then the SC3D pyramid.
+
+    Args:
+        widths: of the seven Conv1D.
+        pyramid: of the SC3D levels.
+
+    Input: float [B, 4 T, 80], log-mel aligned to the video. Output: [B, T, 2^n, 2^n, pyramid[-1]].
+    """
+
+    def __init__(self, widths, pyramid, **kwargs):
+        super().__init__(**kwargs)
+        self.convs = [
+            keras.layers.Conv1D(
+                width,
+                MELS_PER_FRAME if i == 0 else 3,
+                strides=MELS_PER_FRAME if i == 0 else 1,
+                dilation_rate=dilation,
+                padding="valid" if i == 0 else "same",
+                activation=keras.activations.mish,
+                dtype=self.dtype_policy,
+                name=f"conv{i}",
+            )
+            for i, (width, dilation) in enumerate(zip(widths, DILATIONS, strict=True))
+        ]
+        self.pyramid = SpatialPyramid(pyramid, dtype=self.dtype_policy, name="pyramid")
+
+    def call(self, mel):
+        # Log-mel lies in [-11.5, 8]; this brings speech to about zero mean and unit spread.
+        features = ops.cast((mel + 6.0) / 4.0, self.compute_dtype)
+        for conv in self.convs:
+            features = conv(features)
+        return self.pyramid(features)

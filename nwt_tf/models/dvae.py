@@ -1,0 +1,267 @@
+"""The dVAE-Adv generator: encoder, hard attention, decoder (sections 2.1.3 and B.1, Table 4a)."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from nwt_tf import presets
+from nwt_tf.layers.hard_attention import MultiHeadHardAttention, gumbel_noise
+from nwt_tf.layers.resample import fold_time, unfold_time, upsample
+from nwt_tf.layers.residual import ResidualBlock2D, leaky_relu
+
+TEMPORAL_KERNELS = ((4, 2, 2), (2, 2, 2), (2, 2, 2))  # of the temporal block, Table 4a
+
+
+def _conv3d(filters, kernel, policy, name):
+    return keras.layers.Conv3D(
+        filters, kernel, padding="same", activation=leaky_relu, dtype=policy, name=name
+    )
+
+
+class Encoder(keras.layers.Layer):
+    """Frames to queries: frame-wise 2D downsampling, then the temporal block.
+
+    Args:
+        stem: width of the first convolution.
+        stages: (width, residual blocks) of each stage; each ends in a convolution of stride 2.
+        temporal: widths of the 3D convolutions.
+        res_convs: convolutions a residual block.
+
+    Input: [B, T, height, width, 3]. Output: [B, T, height / 2^n, width / 2^n, temporal[-1]].
+    """
+
+    def __init__(self, stem, stages, temporal, res_convs, **kwargs):
+        super().__init__(**kwargs)
+        policy = self.dtype_policy
+        conv = {"padding": "same", "activation": leaky_relu, "dtype": policy}
+        self.frame_layers = [keras.layers.Conv2D(stem, 4, name="stem", **conv)]
+        for i, (width, blocks) in enumerate(stages):
+            self.frame_layers += [
+                ResidualBlock2D(width, 4, res_convs, dtype=policy, name=f"stage{i}_res{j}")
+                for j in range(blocks)
+            ]
+            self.frame_layers.append(
+                keras.layers.Conv2D(width, 4, strides=2, name=f"stage{i}_down", **conv)
+            )
+        self.temporal_layers = [
+            _conv3d(width, kernel, policy, f"temporal{i}")
+            for i, (width, kernel) in enumerate(zip(temporal, TEMPORAL_KERNELS, strict=True))
+        ]
+
+    def call(self, video):
+        frames = fold_time(ops.cast(video, self.compute_dtype))
+        for layer in self.frame_layers:
+            frames = layer(frames)
+        features = unfold_time(frames, like=video)
+        for layer in self.temporal_layers:
+            features = layer(features)
+        return features
+
+
+class Decoder(keras.layers.Layer):
+    """Memcode values to frames: the encoder mirrored, with nearest-neighbour upsampling (B.1.3).
+
+    Arguments are the encoder's. Input: [B, T, h, w, C]. Output: float32 [B, T, h 2^n, w 2^n, 3] in
+    (-1, 1).
+    """
+
+    def __init__(self, stages, temporal, res_convs, **kwargs):
+        super().__init__(**kwargs)
+        policy = self.dtype_policy
+        conv = {"padding": "same", "dtype": policy}
+        self.temporal_layers = [
+            _conv3d(width, kernel, policy, f"temporal{i}")
+            for i, (width, kernel) in enumerate(
+                zip(reversed(temporal), reversed(TEMPORAL_KERNELS), strict=True)
+            )
+        ]
+        self.stages = [
+            (
+                keras.layers.Conv2D(width, 4, activation=leaky_relu, name=f"stage{i}_up", **conv),
+                [
+                    ResidualBlock2D(width, 4, res_convs, dtype=policy, name=f"stage{i}_res{j}")
+                    for j in range(blocks)
+                ],
+            )
+            for i, (width, blocks) in enumerate(reversed(stages))
+        ]
+        self.pixels = keras.layers.Conv2D(3, 4, activation="tanh", name="pixels", **conv)
+
+    def call(self, values):
+        for layer in self.temporal_layers:
+            values = layer(values)
+        frames = fold_time(values)
+        for up, blocks in self.stages:
+            frames = up(upsample(frames))
+            for block in blocks:
+                frames = block(frames)
+        return ops.cast(unfold_time(self.pixels(frames), like=values), "float32")
+
+
+class DVAE(keras.Model):
+    """dVAE-Adv: video to Memcodes and back.
+
+    Args:
+        height, width: of the frames in pixels; multiples of 2 ** len(stages).
+        stem, stages, temporal, res_convs: see Encoder; the defaults are Table 4a (Mem16).
+        num_heads, num_codes, code_dim: of the hard attention.
+        num_episodes: named episodes; the embedding has a further row for 'none'.
+        episode_dim: width of the episode embedding, concatenated to the attention output (B.3).
+
+    Raises:
+        ValueError: for sizes that do not divide.
+    """
+
+    def __init__(
+        self,
+        height=256,
+        width=224,
+        stem=32,
+        stages=((64, 3), (128, 4), (256, 6), (256, 3)),
+        temporal=(256, 512, 512),
+        res_convs=1,
+        num_heads=8,
+        num_codes=8,
+        code_dim=1024,
+        num_episodes=0,
+        episode_dim=64,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        stride = 2 ** len(stages)
+        for name, size in (("height", height), ("width", width)):
+            if size < stride or size % stride:
+                raise ValueError(
+                    f"{name} must be a multiple of {stride}, the product of the "
+                    f"{len(stages)} strides. Received: {name}={size}"
+                )
+        self._arguments = {
+            "height": height,
+            "width": width,
+            "stem": stem,
+            "stages": [list(stage) for stage in stages],
+            "temporal": list(temporal),
+            "res_convs": res_convs,
+            "num_heads": num_heads,
+            "num_codes": num_codes,
+            "code_dim": code_dim,
+            "num_episodes": num_episodes,
+            "episode_dim": episode_dim,
+        }
+        self.height, self.width = height, width
+        self.grid = (height // stride, width // stride)
+        self.num_heads, self.num_codes = num_heads, num_codes
+        self.num_episodes = num_episodes
+        policy = self.dtype_policy
+        self.encoder = Encoder(stem, stages, temporal, res_convs, dtype=policy, name="encoder")
+        self.attention = MultiHeadHardAttention(
+            num_heads, num_codes, code_dim, dtype=policy, name="attention"
+        )
+        self.episode_embedding = keras.layers.Embedding(
+            num_episodes + 1, episode_dim, dtype=policy, name="episode"
+        )
+        self.decoder = Decoder(stages, temporal, res_convs, dtype=policy, name="decoder")
+        # The temporal block is the only part that looks beside a frame.
+        self.context = sum(kernel[0] // 2 for kernel in TEMPORAL_KERNELS)
+
+    def build(self, input_shape=None):
+        if not self.built:
+            self.built = True
+            self(tf.zeros((1, 1, self.height, self.width, 3)))
+
+    def render(self, values, episode):
+        """Decoder on attention values: [B, T, h, w, code_dim], episode int32 [B] -> video.
+
+        Episode -1 is 'none', the embedding's first row.
+        """
+        embedded = self.episode_embedding(episode + 1)[:, None, None, None]  # [B, 1, 1, 1, E]
+        tiled = tf.broadcast_to(
+            embedded, tf.concat([tf.shape(values)[:-1], [embedded.shape[-1]]], axis=0)
+        )
+        return self.decoder(ops.concatenate([values, tiled], axis=-1))
+
+    def call(self, video, episode=None, seed=None, training=False):
+        """Reconstructs a clip.
+
+        Args:
+            video: float [B, T, height, width, 3] in [-1, 1].
+            episode: int32 [B], or None for 'none'.
+            seed: int32 [2] to sample codes, or None for arg max.
+            training: straight-through gradients.
+
+        Returns:
+            (reconstruction float32 like video, Quantized).
+        """
+        if episode is None:
+            episode = tf.fill(tf.shape(video)[:1], -1)
+        quantized = self.attention(self.encoder(video), seed=seed, training=training)
+        return self.render(quantized.values, episode), quantized
+
+    def _windows(self, function, clips, window):
+        """Applies a function that reads `context` frames to each side, a window at a time.
+
+        Equal to applying it at once: each window carries its context, and only the clip's own ends
+        are padded with zeros. Yields the result's windows.
+        """
+        for start in range(0, clips.shape[1], window):
+            first = max(0, start - self.context)
+            result = function(clips[:, first : start + window + self.context])
+            yield result[:, start - first : start - first + window]
+
+    def encode(self, video, seed=None, window=64):
+        """Video of any length to Memcodes.
+
+        Args:
+            video: float [B, T, height, width, 3] in [-1, 1].
+            seed: int32 [2] to sample, or None for arg max.
+            window: frames computed at once.
+
+        Returns:
+            int32 [B, T, h, w, num_heads].
+        """
+        logits = tf.concat(list(self._windows(self._encode_logits, video, window)), axis=1)
+        flat = tf.reshape(logits, (-1, self.num_heads, self.num_codes))
+        if seed is not None:
+            flat = flat + gumbel_noise(tf.shape(flat), seed)
+        codes = tf.argmax(flat, axis=-1, output_type=tf.int32)
+        return tf.reshape(codes, tf.shape(logits)[:-1])
+
+    @tf.function(reduce_retracing=True)
+    def _encode_logits(self, video):
+        return self.attention.logits(self.encoder(video))
+
+    def decode(self, codes, episode=None, window=64):
+        """Memcodes of any length to video.
+
+        Args:
+            codes: int [B, T, h, w, num_heads].
+            episode: int32 [B], -1 for 'none', or None.
+            window: frames computed at once.
+
+        Returns:
+            float32 [B, T, height, width, 3] in (-1, 1).
+        """
+        return tf.concat(list(self.decode_windows(codes, episode, window)), axis=1)
+
+    def decode_windows(self, codes, episode=None, window=64):
+        """As decode, but yields float32 [B, window, height, width, 3] as they are computed."""
+        if episode is None:
+            episode = tf.fill(tf.shape(codes)[:1], -1)
+        episode = tf.convert_to_tensor(episode, tf.int32)
+        return self._windows(lambda part: self._decode(part, episode), codes, window)
+
+    @tf.function(reduce_retracing=True)
+    def _decode(self, codes, episode):
+        return self.render(self.attention.lookup(codes), episode)
+
+    @classmethod
+    def from_preset(cls, name_or_dir):
+        """The DVAE of a preset: a folder (a training workdir is one) or a shipped name.
+
+        Raises:
+            ValueError: for no such preset or weights of another model.
+        """
+        return presets.load(cls, "dvae", name_or_dir)
+
+    def get_config(self):
+        return dict(self._arguments)

@@ -1,0 +1,188 @@
+"""FAR: the prior that predicts a frame a step (section 2.2.2, B.2.3, Table 5)."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from nwt_tf.layers.causal_conv import CausalConv3D
+from nwt_tf.layers.code_embedding import CodeEmbedding
+from nwt_tf.layers.resample import fold_time, pad_grid, unfold_time, upsample
+from nwt_tf.models.prior import Prior
+
+
+class FAR(Prior):
+    """Frame-level autoregressive prior.
+
+    The codes of the frames before are embedded, downsampled frame by frame, and pass residual
+    blocks of three causal convolutions; audio, style and episode are concatenated and linearly
+    projected before every block. All codes of a frame are predicted in parallel.
+
+    Args:
+        width: of the decoder's activations.
+        hidden: of each block's middle convolution.
+        strides: of the frame-wise convolutions before the blocks; mirrored by NNU after them.
+        dilations: in time, of each block's convolutions.
+        Others: see Prior. Defaults are Table 5 at 16x14, padded to 16x16.
+
+    Raises:
+        ValueError: where the pyramids' grids do not meet the downsampled grid.
+    """
+
+    def __init__(
+        self,
+        grid=(16, 14),
+        num_heads=8,
+        num_codes=8,
+        num_episodes=0,
+        episode_dim=128,
+        audio_widths=(256, 256, 256, 512, 512, 512, 1024),
+        audio_pyramid=(256, 256),
+        style_dim=16,
+        style_widths=(256, 512, 512, 512),
+        style_pyramid=(256, 128),
+        embedding_dim=128,
+        width=1024,
+        hidden=2048,
+        strides=(2, 1, 2),
+        dilations=((1, 1, 2), (1, 2, 2), (1, 2, 1)),
+        **kwargs,
+    ):
+        stride = 1
+        for factor in strides:
+            stride *= factor
+        side = -(-max(grid) // stride) * stride
+        small = side // stride
+        for name, pyramid in (("audio_pyramid", audio_pyramid), ("style_pyramid", style_pyramid)):
+            if 2 ** len(pyramid) != small:
+                raise ValueError(
+                    f"{name} must have levels up to {small}x{small}, the grid {tuple(grid)} "
+                    f"downsampled by {stride}. Received: {name}={tuple(pyramid)}"
+                )
+        super().__init__(
+            grid=grid,
+            num_heads=num_heads,
+            num_codes=num_codes,
+            num_episodes=num_episodes,
+            episode_dim=episode_dim,
+            audio_widths=audio_widths,
+            audio_pyramid=audio_pyramid,
+            style_dim=style_dim,
+            style_widths=style_widths,
+            style_pyramid=style_pyramid,
+            embedding_dim=embedding_dim,
+            side=side,
+            **kwargs,
+        )
+        self._arguments |= {
+            "width": width,
+            "hidden": hidden,
+            "strides": list(strides),
+            "dilations": [list(block) for block in dilations],
+        }
+        self.side, self.small = side, small
+        policy = self.dtype_policy
+        conv = {"padding": "same", "activation": keras.activations.mish, "dtype": policy}
+        self.embedding = CodeEmbedding(num_codes, embedding_dim, dtype=policy, name="embedding")
+        self.down = [
+            keras.layers.Conv2D(width, 4, strides=factor, name=f"down{i}", **conv)
+            for i, factor in enumerate(strides)
+        ]
+        self.projections = [
+            keras.layers.Dense(width, dtype=policy, name=f"project{i}")
+            for i in range(len(dilations))
+        ]
+        self.blocks = [
+            [
+                CausalConv3D(filters, (3, 2, 2), dilation, dtype=policy, name=f"block{i}_{j}")
+                for j, (filters, dilation) in enumerate(
+                    zip((width, hidden, width), block, strict=True)
+                )
+            ]
+            for i, block in enumerate(dilations)
+        ]
+        self.up_factors = tuple(reversed(strides))
+        self.up = [
+            keras.layers.Conv2D(width, 4, name=f"up{i}", **conv) for i in range(len(strides))
+        ]
+        self.output_layer = keras.layers.Dense(num_heads * num_codes, dtype=policy, name="logits")
+
+    def _downsample(self, codes):
+        """int [N, h, w, heads] -> [N, small, small, width]."""
+        frames = pad_grid(self.embedding(codes), self.side, self.side)
+        for conv in self.down:
+            frames = conv(frames)
+        return frames
+
+    def _upsample(self, frames):
+        """[N, small, small, width] -> float32 logits [N, h, w, heads, num_codes]."""
+        for factor, conv in zip(self.up_factors, self.up, strict=True):
+            frames = conv(upsample(frames, factor) if factor > 1 else frames)
+        height, width = self.grid
+        logits = ops.cast(self.output_layer(frames[:, :height, :width]), "float32")
+        return ops.reshape(logits, (-1, height, width, self.num_heads, self.num_codes))
+
+    def _project(self, index, activations, conditioning):
+        """Concatenates the conditioning and projects to the block's width (B.2.3, B.3).
+
+        activations: [B, ..., s, s, C], with or without a time axis; the conditioning likewise.
+        """
+        shape = tf.shape(activations)[:-1]
+        episode = conditioning.episode
+        while len(episode.shape) < len(activations.shape):
+            episode = episode[:, None]
+        tiled = [
+            tf.broadcast_to(each, tf.concat([shape, [each.shape[-1]]], axis=0))
+            for each in (conditioning.style, episode)
+        ]
+        joined = ops.concatenate([activations, conditioning.audio, *tiled], axis=-1)
+        return self.projections[index](joined)
+
+    def logits(self, codes, conditioning):
+        """Logits of every frame from the frames before it.
+
+        Args:
+            codes: int32 [B, T, h, w, heads].
+            conditioning: of T frames.
+
+        Returns:
+            float32 [B, T, h, w, heads, num_codes].
+        """
+        past = ops.concatenate([-tf.ones_like(codes[:, :1]), codes[:, :-1]], axis=1)
+        activations = unfold_time(self._downsample(fold_time(past)), like=codes)
+        for i, block in enumerate(self.blocks):
+            branch = self._project(i, activations, conditioning)
+            for conv in block:
+                branch = keras.activations.mish(conv(branch))
+            activations = activations + branch
+        logits = self._upsample(fold_time(activations))
+        return tf.reshape(logits, tf.concat([tf.shape(codes), [self.num_codes]], axis=0))
+
+    def init_state(self, batch):
+        """State before the first frame: a tuple of past inputs, one a causal convolution."""
+        return tuple(
+            conv.init_state(batch, self.small, self.small)
+            for block in self.blocks
+            for conv in block
+        )
+
+    def step(self, codes, state, conditioning):
+        """Logits of one frame.
+
+        Args:
+            codes: int32 [B, h, w, heads] of the frame before; -1 everywhere before the first.
+            state: from init_state or the last step.
+            conditioning: of this frame (Conditioning.frame).
+
+        Returns:
+            (logits float32 [B, h, w, heads, num_codes], next state).
+        """
+        activations = self._downsample(codes)
+        after = []
+        for i, block in enumerate(self.blocks):
+            branch = self._project(i, activations, conditioning)
+            for conv in block:
+                branch, new = conv.step(branch, state[len(after)])
+                branch = keras.activations.mish(branch)
+                after.append(new)
+            activations = activations + branch
+        return self._upsample(activations), tuple(after)

@@ -1,0 +1,135 @@
+"""What the autoregressive priors share (section 2.2): encoders, style, episodes, likelihood."""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from nwt_tf.layers.mel import MELS_PER_FRAME, N_MELS
+from nwt_tf.models.audio_encoder import AudioEncoder
+from nwt_tf.models.style_encoder import StyleEncoder, StylePyramid
+
+
+class Conditioning(NamedTuple):
+    """What a prior's decoder is told beside the codes.
+
+    audio: [B, T, s, s, A]; style: [B, 1, s, s, S]; episode: [B, E].
+    """
+
+    audio: tf.Tensor
+    style: tf.Tensor
+    episode: tf.Tensor
+
+    def frame(self, index):
+        """The conditioning of one frame: audio [B, s, s, A], style [B, s, s, S], episode [B, E]."""
+        return Conditioning(self.audio[:, index], self.style[:, 0], self.episode)
+
+
+class Prior(keras.Model):
+    """p(z | y): Memcodes from sound, style and episode. Subclasses give the autoregressive decoder.
+
+    A subclass implements `logits(codes, conditioning)` on whole clips, and for sampling
+    `init_state(batch)` and `step(codes, state, conditioning)`.
+
+    Args:
+        grid: (h, w) of the Memcodes.
+        num_heads, num_codes: of a Memcode.
+        num_episodes: named episodes; the embedding has a further row for 'none'.
+        episode_dim: width of the episode embedding (B.3).
+        audio_widths, audio_pyramid: see AudioEncoder.
+        style_dim, style_widths, style_pyramid: see StyleEncoder and StylePyramid.
+        embedding_dim: of a code.
+        side: of the padded square grid that the style encoder reads.
+    """
+
+    def __init__(
+        self,
+        *,
+        grid,
+        num_heads,
+        num_codes,
+        num_episodes,
+        episode_dim,
+        audio_widths,
+        audio_pyramid,
+        style_dim,
+        style_widths,
+        style_pyramid,
+        embedding_dim,
+        side,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self._arguments = {
+            "grid": list(grid),
+            "num_heads": num_heads,
+            "num_codes": num_codes,
+            "num_episodes": num_episodes,
+            "episode_dim": episode_dim,
+            "audio_widths": list(audio_widths),
+            "audio_pyramid": list(audio_pyramid),
+            "style_dim": style_dim,
+            "style_widths": list(style_widths),
+            "style_pyramid": list(style_pyramid),
+            "embedding_dim": embedding_dim,
+        }
+        self.grid = tuple(grid)
+        self.num_heads, self.num_codes = num_heads, num_codes
+        self.num_episodes = num_episodes
+        self.style_dim = style_dim
+        policy = self.dtype_policy
+        self.audio_encoder = AudioEncoder(audio_widths, audio_pyramid, dtype=policy, name="audio")
+        self.style_encoder = StyleEncoder(
+            num_codes, embedding_dim, side, style_widths, style_dim, dtype=policy, name="style"
+        )
+        self.style_grid = StylePyramid(style_pyramid, dtype=policy, name="style_grid")
+        self.episode_embedding = keras.layers.Embedding(
+            num_episodes + 1, episode_dim, dtype=policy, name="episode"
+        )
+
+    def build(self, input_shape=None):
+        if not self.built:
+            self.built = True
+            codes = tf.zeros((1, 2, *self.grid, self.num_heads), tf.int32)
+            mel = tf.zeros((1, 2 * MELS_PER_FRAME, N_MELS))
+            self(mel, codes, tf.zeros((1,), tf.int32), seed=tf.zeros((2,), tf.int32))
+
+    def condition(self, mel, style, episode):
+        """Conditioning of whole clips.
+
+        Args:
+            mel: float [B, 4 T, 80], log-mel aligned to the video (align_mel).
+            style: float [B, style_dim].
+            episode: int32 [B]; -1 is 'none', the embedding's first row.
+        """
+        return Conditioning(
+            self.audio_encoder(mel), self.style_grid(style), self.episode_embedding(episode + 1)
+        )
+
+    def call(self, mel, codes, episode, seed, history=None):
+        """Teacher-forced logits with the style sampled from the posterior (B.2.2).
+
+        Args:
+            mel, episode: see condition.
+            codes: int32 [B, T, h, w, heads], the targets.
+            seed: int32 [2] of the style's draw.
+            history: what the decoder is shown instead of the codes (corrupted, say), or None.
+
+        Returns:
+            (logits float32 [B, T, h, w, heads, num_codes], StylePosterior).
+        """
+        posterior = self.style_encoder(codes)
+        conditioning = self.condition(mel, posterior.sample(seed), episode)
+        return self.logits(codes if history is None else history, conditioning), posterior
+
+    def log_prob(self, codes, conditioning):
+        """Log-probability of every code in nats: float32 [B, T, h, w, heads]."""
+        log_p = tf.nn.log_softmax(
+            tf.reshape(self.logits(codes, conditioning), (-1, self.num_codes))
+        )
+        picked = tf.gather(log_p, tf.reshape(codes, (-1,)), axis=1, batch_dims=1)
+        return ops.reshape(picked, ops.shape(codes))
+
+    def get_config(self):
+        return dict(self._arguments)

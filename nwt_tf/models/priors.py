@@ -1,0 +1,20 @@
+"""The kinds of prior by name."""
+
+from nwt_tf import presets
+from nwt_tf.models.far import FAR
+
+KINDS = {"far": FAR}
+
+
+def from_preset(name_or_dir):
+    """The built prior of a preset, of whichever kind it is.
+
+    Raises:
+        ValueError: for no such preset, one without a prior, or weights of another model.
+    """
+    section = presets.read_config(name_or_dir).get("prior")
+    if section is None:
+        raise ValueError(
+            f"The preset {name_or_dir} has no prior: train one with `nwt train_prior`."
+        )
+    return presets.load(KINDS[section["kind"]], "prior", name_or_dir)

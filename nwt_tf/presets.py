@@ -1,0 +1,197 @@
+"""Presets: a folder with config.json, weights and a card (README.md).
+
+A training workdir is a preset too. Weights lie in NumPy archives without pickles, in one of three
+storages: float32, float16, or int8 with one scale a row of the input (`int8`).
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+FORMAT = 1
+SHIPPED = Path(__file__).parent / "pretrained"
+MAX_FILE_BYTES = 15_000_000  # a weight archive is split above this
+STORAGES = ("float32", "float16", "int8")
+
+
+def locate(name_or_dir):
+    """The folder of a preset.
+
+    Args:
+        name_or_dir: a folder with config.json, or the name of a preset that ships with the package.
+
+    Raises:
+        ValueError: where there is neither; the message lists the shipped names.
+    """
+    for folder in (Path(name_or_dir), SHIPPED / str(name_or_dir)):
+        if (folder / "config.json").is_file():
+            return folder
+    shipped = sorted(p.parent.name for p in SHIPPED.glob("*/config.json")) or ["none yet"]
+    raise ValueError(
+        f"No preset at {name_or_dir}: it must be a folder with a config.json (a training workdir "
+        f"is one) or a shipped name ({', '.join(shipped)})."
+    )
+
+
+def read_config(name_or_dir):
+    """The preset's config.json as a dict.
+
+    Raises:
+        ValueError: for no preset, a damaged file or one of another format.
+    """
+    path = locate(name_or_dir) / "config.json"
+    try:
+        config = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not valid JSON ({error}).") from None
+    if config.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} has format {config.get('format')}; this version of nwt_tf reads {FORMAT}."
+        )
+    return config
+
+
+def write_config(folder, **sections):
+    """Writes sections (`dvae`, `prior`, `footage`, `training`, ...) into config.json, keeping the
+    others that are there."""
+    path = Path(folder) / "config.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    config = read_config(folder) if path.exists() else {"format": FORMAT}
+    config |= sections
+    _replace(path, lambda partial: partial.write_text(json.dumps(config, indent=1) + "\n"))
+
+
+def write_card(folder, text):
+    """Writes the preset's README.md."""
+    _replace(Path(folder) / "README.md", lambda partial: partial.write_text(text.strip() + "\n"))
+
+
+def write_weights(folder, part, variables, storage="float32"):
+    """Writes `part`.weights.N.npz.
+
+    Args:
+        folder: the preset.
+        part: 'dvae' or 'prior'.
+        variables: {path: float array}.
+        storage: how arrays of two and more axes are stored; others are at least float16.
+
+    Raises:
+        ValueError: for an unknown storage.
+    """
+    if storage not in STORAGES:
+        raise ValueError(f"storage must be one of {STORAGES}. Received: storage={storage!r}")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files, size = [{}], 0
+    for path, value in variables.items():
+        entries = _pack(path, np.asarray(value, np.float32), storage)
+        added = sum(entry.nbytes for entry in entries.values())
+        if files[-1] and size + added > MAX_FILE_BYTES - 100_000:
+            files.append({})
+            size = 0
+        files[-1] |= entries
+        size += added
+    for old in folder.glob(f"{part}.weights.*.npz"):
+        if int(old.name.split(".")[-2]) >= len(files):
+            old.unlink()
+    for i, arrays in enumerate(files):
+        path = folder / f"{part}.weights.{i}.npz"
+        _replace(path, lambda partial, arrays=arrays: _save(partial, arrays))
+
+
+def read_weights(name_or_dir, part):
+    """{path: float32 array} of a part.
+
+    Raises:
+        ValueError: where the preset lacks that part or a file is damaged.
+    """
+    folder = locate(name_or_dir)
+    files = sorted(folder.glob(f"{part}.weights.*.npz"))
+    if not files:
+        raise ValueError(f"The preset {folder} has no {part} weights ({part}.weights.0.npz).")
+    weights = {}
+    for file in files:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                arrays = dict(archive)
+        except Exception as error:
+            raise ValueError(f"{file} is damaged ({type(error).__name__}: {error}).") from None
+        for key, value in arrays.items():
+            if not key.endswith(":scale"):
+                scale = arrays.get(key + ":scale", np.float32(1))
+                weights[key] = value.astype(np.float32) * scale.astype(np.float32)
+    return weights
+
+
+def load(kind, part, name_or_dir):
+    """A model of a preset.
+
+    Args:
+        kind: its class; its arguments are the config's section `part`.
+        part: 'dvae' or 'prior'.
+        name_or_dir: see locate.
+
+    Raises:
+        ValueError: where the preset lacks the part or its weights are of another model.
+    """
+    arguments = dict(read_config(name_or_dir)[part])
+    arguments.pop("kind", None)
+    model = kind(**arguments)
+    model.build()
+    assign(model, read_weights(name_or_dir, part), f"{locate(name_or_dir)} ({part})")
+    return model
+
+
+def variables_of(model):
+    """{path without the model's own name: float32 array} of a built Keras model."""
+    return {_path(variable): np.asarray(variable) for variable in model.weights}
+
+
+def assign(model, weights, source):
+    """Gives a built model the weights read from a preset.
+
+    Raises:
+        ValueError: where names or shapes differ; `source` is named.
+    """
+    wanted = {_path(variable): variable for variable in model.weights}
+    if wanted.keys() != weights.keys():
+        odd = sorted(wanted.keys() ^ weights.keys())
+        raise ValueError(
+            f"The weights of {source} are of another model: {odd[0]} is on one side only."
+        )
+    for path, variable in wanted.items():
+        if tuple(variable.shape) != weights[path].shape:
+            raise ValueError(
+                f"The weights of {source} are of another model: {path} has shape "
+                f"{weights[path].shape}, expected {tuple(variable.shape)}."
+            )
+        variable.assign(weights[path])
+
+
+def _path(variable):
+    return variable.path.split("/", 1)[1]
+
+
+def _pack(path, value, storage):
+    """One array as it is stored: int8 has its scales beside it under '<path>:scale'."""
+    if storage == "float32":
+        return {path: value}
+    if storage == "float16" or value.ndim < 2 or value.shape[-2] < 16:
+        return {path: value.astype(np.float16)}
+    scale = np.maximum(np.abs(value).max(axis=-2, keepdims=True), 1e-12) / 127.0
+    scale = scale.astype(np.float32)
+    return {path: np.round(value / scale).astype(np.int8), path + ":scale": scale}
+
+
+def _save(path, arrays):
+    with open(path, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _replace(path, write):
+    """Writes beside, then renames, so that a reader never sees half a file."""
+    partial = path.with_name(path.name + ".tmp")
+    write(partial)
+    os.replace(partial, path)

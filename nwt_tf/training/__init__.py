@@ -1,0 +1,1 @@
+"""Keras trainers of both stages with their schedules, callbacks and distribution."""

@@ -1,0 +1,110 @@
+"""Training of a prior on sampled codes (section 2.2.1, C.2.2) as a Keras train_step."""
+
+import keras
+import tensorflow as tf
+
+from nwt_tf import losses
+from nwt_tf.training.distribution import split_seed, step_seed
+from nwt_tf.training.dvae_trainer import drop_episodes
+
+
+def corrupt_codes(codes, rate, num_codes, seed):
+    """The history that the decoder is shown, with part of it replaced, so that it can recover from
+    its own samples; the paper does without.
+
+    Each clip draws its own rate from [0, rate]; that share of codes becomes uniform noise.
+
+    Args:
+        codes: int32 [B, T, h, w, heads].
+    """
+    batch = tf.shape(codes)[0]
+    rates = rate * tf.random.stateless_uniform((batch, 1, 1, 1, 1), split_seed(seed, 0))
+    hit = tf.random.stateless_uniform(tf.shape(codes), split_seed(seed, 1)) < rates
+    noise = tf.random.stateless_uniform(
+        tf.shape(codes), split_seed(seed, 2), maxval=num_codes, dtype=tf.int32
+    )
+    return tf.where(hit, noise, codes)
+
+
+class PriorTrainer(keras.Model):
+    """Cross entropy in nats a code plus beta_l times the KL of the style posterior.
+
+    The KL, too, is counted in nats a code (a clip's KL divided by the codes it has), so that
+    style_kl = 1 (beta_l of C.2.2) is the evidence lower bound of a clip, scaled by a constant; per
+    clip it would outweigh all that a style could ever tell the decoder.
+
+    Args:
+        prior: a Prior.
+        style_kl: beta_l.
+        history_noise: see corrupt_codes; 0 in the paper.
+        episode_dropout: share of clips trained with episode 'none'.
+        seed: of all noise.
+        jit_compile: XLA for losses and gradients.
+    """
+
+    def __init__(
+        self,
+        prior,
+        *,
+        style_kl=1.0,
+        history_noise=0.0,
+        episode_dropout=0.1,
+        seed=0,
+        jit_compile=False,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.prior = prior
+        self.style_kl = style_kl
+        self.history_noise = history_noise
+        self.episode_dropout = episode_dropout
+        self.seed = seed
+        self.step = tf.Variable(
+            0,
+            dtype=tf.int64,
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+        self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit_compile)
+        self.built = True
+
+    def compile(self, optimizer):
+        super().compile(optimizer=optimizer, jit_compile=False)
+        self.optimizer.build(self.prior.trainable_variables)
+
+    def forward_losses(self, mel, codes, episode, seed, history):
+        """The loss and its parts; mel, codes, episode as the prior takes them."""
+        logits, posterior = self.prior(mel, codes, episode, split_seed(seed, 0), history)
+        code = losses.code_cross_entropy(logits, codes)
+        kl = losses.style_kl(posterior.mean, posterior.std)
+        codes_a_clip = tf.cast(tf.reduce_prod(tf.shape(codes)[1:]), tf.float32)
+        logs = {"code": code, "style_kl": kl, "bits_per_code": code / tf.math.log(2.0)}
+        return code + self.style_kl * kl / codes_a_clip, logs
+
+    def losses_and_gradients(self, mel, codes, episode, seed, scale):
+        """Returns (logs, gradients); `scale` is 1 / replicas, see DVAETrainer."""
+        history = codes
+        if self.history_noise:
+            history = corrupt_codes(
+                codes, self.history_noise, self.prior.num_codes, split_seed(seed, 1)
+            )
+        with tf.GradientTape() as tape:
+            loss, logs = self.forward_losses(mel, codes, episode, seed, history)
+            loss = loss * scale
+        return logs, tape.gradient(loss, self.prior.trainable_variables)
+
+    def train_step(self, batch):
+        seed = step_seed(self.seed, self.step)
+        episode = drop_episodes(batch["episode"], self.episode_dropout, split_seed(seed, 100))
+        scale = 1.0 / self.distribute_strategy.num_replicas_in_sync
+        logs, gradients = self._compiled(batch["mel"], batch["codes"], episode, seed, scale)
+        self.optimizer.apply(gradients, self.prior.trainable_variables)
+        self.step.assign_add(1)
+        return logs
+
+    def test_step(self, batch):
+        """Losses with the true history and the episode as given."""
+        seed = tf.constant([self.seed, 0])
+        return self.forward_losses(
+            batch["mel"], batch["codes"], batch["episode"], seed, batch["codes"]
+        )[1]

@@ -1,0 +1,85 @@
+"""Learning rates and the KL annealing (C.2)."""
+
+import math
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+
+class Halving(keras.optimizers.schedules.LearningRateSchedule):
+    """Exponential decay by half every `every` steps down to `minimum` (C.2.2)."""
+
+    def __init__(self, initial, every, minimum):
+        self.initial, self.every, self.minimum = initial, every, minimum
+
+    def __call__(self, step):
+        halvings = ops.cast(step, "float32") / self.every
+        return ops.maximum(self.initial * 0.5**halvings, self.minimum)
+
+    def get_config(self):
+        return {"initial": self.initial, "every": self.every, "minimum": self.minimum}
+
+
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up over `warmup` steps, then half a cosine down to `minimum` at `steps`."""
+
+    def __init__(self, initial, steps, minimum, warmup):
+        self.initial, self.steps, self.minimum, self.warmup = initial, steps, minimum, warmup
+
+    def __call__(self, step):
+        step = ops.cast(step, "float32")
+        done = ops.clip(step / self.steps, 0.0, 1.0)
+        cosine = self.minimum + (self.initial - self.minimum) * 0.5 * (1 + ops.cos(math.pi * done))
+        return cosine * ops.minimum(1.0, (step + 1.0) / max(self.warmup, 1))
+
+    def get_config(self):
+        return {
+            "initial": self.initial,
+            "steps": self.steps,
+            "minimum": self.minimum,
+            "warmup": self.warmup,
+        }
+
+
+def learning_rate(settings):
+    """The schedule that a config's `train` settings name in `schedule`.
+
+    Raises:
+        ValueError: for an unknown name.
+    """
+    initial, minimum = settings.learning_rate, settings.minimum_rate
+    if settings.schedule == "constant":
+        return initial
+    if settings.schedule == "halving":
+        return Halving(initial, settings.halve_every, minimum)
+    if settings.schedule == "cosine":
+        return WarmupCosine(initial, settings.steps, minimum, settings.warmup)
+    raise ValueError(
+        "config.train.schedule must be constant, halving or cosine. "
+        f"Received: {settings.schedule!r}"
+    )
+
+
+def adam(rate, settings, betas, clip_norm=0.0):
+    """Adam of C.2 with a config's `train` settings.
+
+    Args:
+        rate: learning rate or schedule.
+        settings: with epsilon and ema.
+        betas: Adam's beta_1 and beta_2.
+        clip_norm: global norm that gradients are clipped to; 0 for none.
+    """
+    return keras.optimizers.Adam(
+        rate,
+        *betas,
+        epsilon=settings.epsilon,
+        use_ema=settings.ema > 0,
+        ema_momentum=settings.ema or 0.99,
+        global_clipnorm=clip_norm or None,
+    )
+
+
+def annealed_beta(step, midpoint, rate):
+    """The KL weight's logistic increase from 0 to 1 (C.2.1: midpoint 5,000, growth rate 1e-3)."""
+    return tf.sigmoid(rate * (tf.cast(step, tf.float32) - midpoint))

@@ -1,0 +1,95 @@
+"""Small footage for the tests, written frame by frame so that every timestamp is chosen."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+
+RATE = 48000
+
+
+def scenes(lengths, height=48, width=64):
+    """Pictures of one colour a scene: uint8 [sum(lengths), height, width, 3]; scene n is level n."""
+    levels = np.repeat(np.arange(len(lengths)) * 30 + 40, lengths).astype(np.uint8)
+    return np.broadcast_to(levels[:, None, None, None], (len(levels), height, width, 3))
+
+
+def flash(times, at, height=48, width=64):
+    """Black pictures but for a white one from time `at` on, shown until the next frame."""
+    pictures = np.full((len(times), height, width, 3), 16, np.uint8)
+    pictures[np.searchsorted(times, np.asarray(at) - 1e-6)] = 235
+    return pictures
+
+
+def clicks(at, seconds, rate=RATE):
+    """Silence but for 5 ms of noise from every time in `at` on."""
+    sound = np.zeros(round(seconds * rate), np.float32)
+    burst = np.random.default_rng(0).uniform(-0.9, 0.9, rate // 200).astype(np.float32)
+    for time in at:
+        start = round(time * rate)
+        sound[start : start + len(burst)] = burst[: len(sound) - start]
+    return sound
+
+
+def write(
+    path,
+    pictures,
+    times,
+    sound=None,
+    sound_start=0.0,
+    rate=RATE,
+    keys=(0,),
+    codec="libx264",
+    sound_codec="aac",
+    options=(),
+    sound_gap=(None, 0.0),
+):
+    """Writes a video whose frame n is shown from times[n] on.
+
+    Args:
+        keys: Frames that are key frames; there are no others.
+        sound: float [samples], or [samples, 2]; None for no sound stream.
+        sound_start: Time of its first sample.
+        sound_gap: (sample, seconds): from that sample on, everything is that much later.
+    """
+    base = Fraction(1, 90000)
+    with av.open(str(path), "w") as output:
+        options = {"g": "10000", "sc_threshold": "0", "crf": "12"} | dict(options)
+        video = output.add_stream(codec, rate=30, options=options)
+        video.height, video.width = pictures.shape[1:3]
+        video.pix_fmt = "yuv420p"
+        video.codec_context.time_base = base
+        audio = None
+        if sound is not None:
+            sound = np.asarray(sound, np.float32)
+            layout = "mono" if sound.ndim == 1 else "stereo"
+            audio = output.add_stream(sound_codec, rate=rate, layout=layout)
+        for number, (picture, time) in enumerate(zip(pictures, times, strict=True)):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = round(time / base), base
+            if number in keys:
+                frame.pict_type = av.video.frame.PictureType.I
+            output.mux(video.encode(frame))
+        output.mux(video.encode(None))
+        if audio is not None:
+            sound = sound.reshape(len(sound), -1).T
+            for start in range(0, sound.shape[1], 1024):
+                block = np.ascontiguousarray(sound[:, start : start + 1024])
+                frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+                gap = sound_gap[1] if sound_gap[0] is not None and start >= sound_gap[0] else 0.0
+                frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+                frame.pts = start + round((sound_start + gap) * rate)
+                output.mux(audio.encode(frame))
+            output.mux(audio.encode(None))
+    return path
+
+
+def talk(path, seconds=3.0, fps=25, height=48, width=64, gop=None):
+    """Ordinary footage: a moving gradient with noise for sound, key frames `gop` apart."""
+    count = round(seconds * fps)
+    ramp = np.arange(height)[:, None] * 2 + np.arange(width)[None, :]
+    pictures = np.stack([(ramp + 3 * n) % 200 for n in range(count)]).astype(np.uint8)
+    pictures = np.repeat(pictures[..., None], 3, axis=-1)
+    noise = np.random.default_rng(1).normal(0, 0.05, round(seconds * RATE))
+    keys = range(0, count, gop or count)
+    return write(path, pictures, np.arange(count) / fps, noise, keys=keys)

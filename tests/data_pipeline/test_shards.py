@@ -1,0 +1,118 @@
+import errno
+import json
+
+import pytest
+import tensorflow as tf
+
+from data_pipeline.shards import Manifest, Shard, ShardWriter, Skip
+
+
+def records(path):
+    return [bytes(r) for r in tf.data.TFRecordDataset(str(path)).as_numpy_iterator()]
+
+
+def test_shards_close_at_their_size(tmp_path):
+    with ShardWriter(tmp_path, "train", shard_bytes=250) as writer:
+        for number in range(5):
+            writer.write(bytes([number]) * 100, f"clip{number}", number)
+    assert [list(shard.clips) for shard in writer.shards] == [
+        ["clip0", "clip1", "clip2"],
+        ["clip3", "clip4"],
+    ]
+    for shard in writer.shards:
+        assert (tmp_path / shard.name).stat().st_size == shard.bytes
+    assert records(tmp_path / "train-00001.tfrecord") == [b"\3" * 100, b"\4" * 100]
+    assert writer.shards[1].clips == {"clip3": 3, "clip4": 4}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_no_clips_make_no_shard(tmp_path):
+    with ShardWriter(tmp_path, "test") as writer:
+        pass
+    assert writer.shards == [] and not list(tmp_path.iterdir())
+
+
+class FullDisk:
+    """A TFRecordWriter whose disk is full after two records."""
+
+    def __init__(self, path):
+        self.file = open(path, "wb")
+        self.left = 2
+
+    def write(self, record):
+        if not self.left:
+            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+        self.left -= 1
+        self.file.write(record)
+
+    def close(self):
+        self.file.close()
+
+
+def test_a_full_disk_removes_the_shard_under_way_and_keeps_the_finished(tmp_path, monkeypatch):
+    with pytest.raises(OSError, match="No space left") as caught:
+        with ShardWriter(tmp_path, "train", shard_bytes=200) as writer:
+            for _ in range(4):  # two records fill a shard
+                writer.write(b"x" * 100, "clip", 1)
+            monkeypatch.setattr(tf.io, "TFRecordWriter", FullDisk)
+            writer.shard_bytes = 10_000
+            for _ in range(3):
+                writer.write(b"x" * 100, "clip", 1)
+    assert caught.value.errno == errno.ENOSPC
+    assert caught.value.filename == str(tmp_path / "train-00002.tfrecord")
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["train-00000.tfrecord", "train-00001.tfrecord"]
+    assert all(records(tmp_path / name) == [b"x" * 100] * 2 for name in names)
+
+
+def test_a_really_full_device(tmp_path):
+    # The shard's temporary name leads to /dev/full, where every write fails with ENOSPC.
+    (tmp_path / "train-00000.tfrecord.tmp").symlink_to("/dev/full")
+    with pytest.raises(OSError) as caught:
+        with ShardWriter(tmp_path, "train") as writer:
+            writer.write(b"x" * 100, "clip", 1)
+    assert caught.value.errno == errno.ENOSPC and "train-00000.tfrecord" in str(caught.value)
+    assert not list(tmp_path.iterdir()) and writer.shards == []
+
+
+def test_any_exception_removes_the_shard_under_way(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        with ShardWriter(tmp_path, "train") as writer:
+            writer.write(b"x", "clip", 1)
+            raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+
+
+def a_manifest():
+    shards = [Shard("train-00000.tfrecord", 12, {"a": 5}), Shard("t", 3, {"b": 7, "c": 2})]
+    return Manifest(
+        config={"fps": 25.0},
+        versions={"av": "18"},
+        episodes=["x", "y"],
+        splits={"train": shards, "validation": [], "test": []},
+        skipped_files=[Skip("z.mp4", "has no audio stream")],
+    )
+
+
+def test_manifest_round_trip(tmp_path):
+    a_manifest().save(tmp_path)
+    assert Manifest.load(tmp_path) == a_manifest()
+    assert Manifest.load(tmp_path).clip_frames("train") == {"a": 5, "b": 7, "c": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["dataset.json"]
+
+
+def test_manifest_errors(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
+        Manifest.load(tmp_path / "nowhere")
+    with pytest.raises(FileNotFoundError, match="holds no dataset .* nwt build_dataset"):
+        Manifest.load(tmp_path)
+    a_manifest().save(tmp_path)
+    path = tmp_path / "dataset.json"
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps(fields | {"schema_version": 99}))
+    with pytest.raises(ValueError, match="schema version 99, this program reads 1"):
+        Manifest.load(tmp_path)
+    for damaged in ("{", "[]", "{}", json.dumps(fields | {"splits": {"train": [1]}})):
+        path.write_text(damaged)
+        with pytest.raises(ValueError, match="dataset.json: is damaged"):
+            Manifest.load(tmp_path)

@@ -1,0 +1,78 @@
+"""`nwt build_dataset` as a user types it."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.data_pipeline import footage
+
+
+def nwt(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "nwt_tf.bin.build_dataset", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.getcwd(), "CUDA_VISIBLE_DEVICES": "-1"},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "my footage"
+    path.mkdir()
+    return path
+
+
+def test_footage_becomes_a_dataset(folder, tmp_path):
+    for name in ("äpfel", "b", "c"):
+        footage.talk(folder / f"{name}.mp4", seconds=3.2, gop=30)
+    (folder / "text.mp4").write_text("no video\n")
+    out = tmp_path / "shards"
+    arguments = (
+        f"--input_dir={folder}",
+        f"--output_dir={out}",
+        "--config=demo",
+        "--config.height=24",
+        "--config.width=32",
+        "--config.segment_seconds=1.2",
+        "--test_episodes=b",
+        "--num_workers=2",
+    )
+    done = nwt(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    figures = json.loads(lines[-1])
+    assert figures["clips"] == 6 and figures["minutes"] == pytest.approx(0.12)
+    assert figures["skipped"] == 4  # three ends of 0.8 s, and the text
+    assert "left out text.mp4: is not a readable video or audio file" in lines
+    assert "test: 2 clips, 0.0 minutes" in lines
+    manifest = json.loads((out / "dataset.json").read_text())
+    assert manifest["episodes"] == ["b", "c", "äpfel"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        *("dataset.json", "test-00000.tfrecord", "train-00000.tfrecord"),
+        "validation-00000.tfrecord",
+    ]
+    again = nwt(*arguments)
+    assert again.returncode == 2
+    assert "already holds a dataset; --overwrite replaces it" in again.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--input_dir=nowhere"], "nowhere: no such folder"),
+        ([], "holds no videos"),
+        (["--config.heigth=3"], "heigth"),
+        (["--config.fps=fast"], "fps"),
+        (["--config=nope"], "no variant nope; there are: default, grid_s1, demo"),
+    ],
+)
+def test_errors_are_one_line(folder, tmp_path, arguments, message):
+    done = nwt(f"--input_dir={folder}", f"--output_dir={tmp_path / 'out'}", *arguments)
+    assert done.returncode == 2 and done.stdout == ""
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("nwt build_dataset: error: ")
+    assert not (tmp_path / "out").exists()
