@@ -101,7 +101,7 @@ def paper_critics():
 
 
 def narrow_critics(base):
-    """Table 4b's kernels and strides without groups, with widths from `base` up, for small frames."""
+    """Table 4b's kernels and strides, ungrouped, with widths from `base` up: for small frames."""
     return (
         (
             (base, (1, 4, 4), (1, 1, 1), 1),

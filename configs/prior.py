@@ -133,7 +133,7 @@ def tiny():
 
 
 def demo():
-    """FAR for the demo's 8x7 Memcodes: learns mouth from sound in a minute and a half on two cores."""
+    """FAR for the demo's 8x7 Memcodes: learns mouth from sound in minutes on two cores."""
     config = tiny()
     config.model = Model(
         episode_dim=8,

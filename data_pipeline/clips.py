@@ -11,8 +11,10 @@ from data_pipeline.media import decode_frames, index_frames, probe, read_audio
 from data_pipeline.mel import SAMPLE_RATE, log_mel, mel_spectrogram
 from data_pipeline.resample import PictureScaler, at_constant_rate, num_output_frames
 from data_pipeline.schema import Clip, encode_frame
-from data_pipeline.segment import longest_gap, split_at_key_frames
+from data_pipeline.segment import split_at_key_frames
 from data_pipeline.trim import trim
+
+_ROUNDING = 1e-6  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,13 +49,13 @@ class ClipSettings:
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """A clip to be made."""
+    """A clip to be made; times are seconds on the file's timeline."""
 
     clip_id: str
-    start: float  # seconds on the file's timeline
-    end: float
-    num_frames: int  # at the settings' rate
-    longest_gap: float  # seconds that one source frame stays at most
+    segment: tuple[float, float]  # start and end, before the trims
+    source_frames: int  # frames of the footage in the segment
+    start: float  # of the clip
+    num_frames: int  # of the clip, at the settings' rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,8 +93,8 @@ def plan_file(path: str | os.PathLike, name: str, episode: str, settings: ClipSe
             reason = f"{end - start:.2f} s is shorter than {settings.min_seconds:g} s"
             short.append((clip_id, reason))
             continue
-        gap = longest_gap(index, start, end)
-        windows.append(Window(clip_id, start, end, num_frames, gap))
+        source_frames = np.diff(np.searchsorted(index.times, np.subtract(segment, _ROUNDING)))
+        windows.append(Window(clip_id, segment, int(source_frames[0]), start, num_frames))
     found = index.times[-1] + index.frame_seconds
     if info.duration - found > max(1.0, 0.02 * info.duration):
         damage.append((name, f"its picture breaks off at {found:.1f} s of {info.duration:.1f} s"))
@@ -100,27 +102,27 @@ def plan_file(path: str | os.PathLike, name: str, episode: str, settings: ClipSe
 
 
 class _DamagedError(ValueError):
-    """Frames of a window cannot be decoded."""
+    """Frames of a segment cannot be decoded."""
 
 
-def _frames_of(window: Window, frames: Iterator, last: list) -> Iterator[tuple[float, object]]:
-    """Frames up to the window's end; the frame after it stays in `last` for the next window."""
-    previous = None
-    while True:
-        time, frame = last.pop() if last else next(frames, (None, None))
-        if frame is None:
-            return
-        if time >= window.end - 1e-6:
-            last.append((time, frame))
-            return
-        if time < window.start - 1e-6:
-            yield time, frame  # may still be on the screen when the window starts
-            continue
-        gap = time - (window.start if previous is None else previous)
-        if frame.is_corrupt or gap > 2.5 * window.longest_gap + 1e-6:
-            raise _DamagedError(f"frames around {time:.2f} s cannot be decoded")
-        previous = time
-        yield time, frame
+def _frames_of(window: Window, frames: Iterator, ahead: list) -> Iterator[tuple[float, object]]:
+    """Frames of the window's segment; the one behind it stays in `ahead` for the next window.
+
+    A decoder goes on after damage, with frames missing, marked, or (until the next key frame, where
+    the next segment begins) wrong: so one bad frame makes the whole segment unusable.
+    """
+    found = 0
+    while ahead or (item := next(frames, None)):
+        time, frame = ahead.pop() if ahead else item
+        if time >= window.segment[1] - _ROUNDING:
+            ahead.append((time, frame))
+            break
+        if time >= window.segment[0] - _ROUNDING:
+            found += not frame.is_corrupt
+            yield time, frame
+    if found < window.source_frames:
+        lost = window.source_frames - found
+        raise _DamagedError(f"{lost} of its {window.source_frames} frames cannot be decoded")
 
 
 def cut_file(
@@ -144,14 +146,14 @@ def cut_file(
     """
     waveform = read_audio(plan.path)
     scaler = PictureScaler(settings.height, settings.width, settings.crop)
-    frames, last = decode_frames(plan.path, threads), []
+    frames, ahead = decode_frames(plan.path, threads), []
     for window in plan.windows:
         sound = _sound(waveform, window, settings.fps)
         if sound is None:
             yield window.clip_id, "its file's sound ends before it"
             continue
         try:
-            encoded = _pictures(window, _frames_of(window, frames, last), scaler, settings)
+            encoded = _pictures(window, _frames_of(window, frames, ahead), scaler, settings)
         except _DamagedError as error:
             yield window.clip_id, str(error)
             continue
@@ -185,9 +187,6 @@ def _pictures(window, frames, scaler, settings) -> tuple[bytes, ...]:
             picture = encode_frame(scaler(frame), settings.frame_encoding, settings.jpeg_quality)
             shown = frame
         encoded.append(picture)
-    # Running to the window's end also finds damage behind the last chosen frame.
-    for _ in frames:
+    for _ in frames:  # to the segment's end, for damage behind the last chosen frame
         pass
-    if len(encoded) < window.num_frames:
-        raise _DamagedError(f"no frame can be decoded from {window.start:.2f} s on")
     return tuple(encoded)

@@ -171,8 +171,10 @@ def index_frames(path: str | os.PathLike) -> FrameIndex:
     if not packets:
         raise ValueError(f"{path}: has a video stream without any frames")
     times = np.array([pts for pts, _ in packets]) * base - origin
-    keys = np.array([key for _, key in packets], dtype=bool)
-    return FrameIndex(np.unique(times), np.unique(times[keys]))
+    keys = times[np.array([key for _, key in packets], dtype=bool)]
+    keys = np.unique(keys if len(keys) else times.min())
+    # What is shown before the first key frame (a recording that starts anywhere) has no decoding.
+    return FrameIndex(np.unique(times[times >= keys[0]]), keys)
 
 
 def decode_frames(path: str | os.PathLike, threads: int = 0) -> Iterator[tuple[float, object]]:

@@ -1,7 +1,5 @@
 """Segments at key frames (Appendix D, step 2)."""
 
-import numpy as np
-
 from data_pipeline.media import FrameIndex
 
 
@@ -30,10 +28,3 @@ def split_at_key_frames(index: FrameIndex, segment_seconds: float) -> list[tuple
             starts.append(time)
     ends = starts[1:] + [index.times[-1] + index.frame_seconds]
     return [(float(start), float(end)) for start, end in zip(starts, ends, strict=True)]
-
-
-def longest_gap(index: FrameIndex, start: float, end: float) -> float:
-    """Longest time that one frame stays, in seconds, within start <= time < end."""
-    first, last = np.searchsorted(index.times, [start, end])
-    gaps = np.diff(index.times[first:last])
-    return float(gaps.max()) if len(gaps) else index.frame_seconds

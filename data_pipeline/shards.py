@@ -41,7 +41,8 @@ class Manifest:
     splits: dict[str, list[Shard]]
     skipped_files: list[Skip] = dataclasses.field(default_factory=list)
     skipped_clips: list[Skip] = dataclasses.field(default_factory=list)
-    codes: dict | None = None  # what extract_codes tells about the codes in the shards
+    # Of a dataset with codes: "shape" [grid height, grid width, heads] and what extract_codes adds.
+    codes: dict | None = None
     schema_version: int = SCHEMA_VERSION
 
     def clip_frames(self, split: str) -> dict[str, int]:

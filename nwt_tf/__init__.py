@@ -1,3 +1,3 @@
-"""nwt_tf: speech in, video of a talking person out (NWT, Mama et al. 2021) in Keras 3 and TensorFlow."""
+"""Speech in, video of a talking person out (NWT, Mama et al. 2021), in Keras 3 and TensorFlow."""
 
 __version__ = "0.1.0"

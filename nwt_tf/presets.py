@@ -44,12 +44,11 @@ def read_config(name_or_dir):
     path = locate(name_or_dir) / "config.json"
     try:
         config = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # of JSON or of UTF-8
         raise ValueError(f"{path} is not valid JSON ({error}).") from None
-    if config.get("format") != FORMAT:
-        raise ValueError(
-            f"{path} has format {config.get('format')}; this version of nwt_tf reads {FORMAT}."
-        )
+    found = config.get("format") if isinstance(config, dict) else None
+    if found != FORMAT:
+        raise ValueError(f"{path} has format {found}; this version of nwt_tf reads {FORMAT}.")
     return config
 
 
@@ -136,8 +135,10 @@ def load(kind, part, name_or_dir):
     Raises:
         ValueError: where the preset lacks the part or its weights are of another model.
     """
-    arguments = dict(read_config(name_or_dir)[part])
-    arguments.pop("kind", None)
+    section = read_config(name_or_dir).get(part)
+    if section is None:
+        raise ValueError(f"The preset {name_or_dir} has no {part}.")
+    arguments = {key: value for key, value in section.items() if key != "kind"}
     model = kind(**arguments)
     model.build()
     assign(model, read_weights(name_or_dir, part), f"{locate(name_or_dir)} ({part})")

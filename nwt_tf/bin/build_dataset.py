@@ -1,7 +1,8 @@
 """Footage to a dataset: cuts a folder of videos into clips and writes TFRecord shards.
 
 Clips begin and end at key frames; they are cropped, trimmed, resized, brought to a constant frame
-rate and stored with the mel spectrogram of their sound. Files that lie in a subfolder belong to the episode of its name, others are an episode each.
+rate and stored with the mel spectrogram of their sound. Files that lie in a subfolder belong to the
+episode of its name, others are an episode each.
 
   nwt build_dataset --input_dir=footage --output_dir=shards
   nwt build_dataset --input_dir=footage --output_dir=shards --config=grid_s1 --config.height=96

@@ -1,5 +1,7 @@
-"""Measurements as functions: footage (data_pipeline) through models (nwt_tf), for `nwt evaluate` and
-`nwt demo`."""
+"""Measurements as functions: footage (data_pipeline) through models (nwt_tf).
+
+`nwt evaluate` and `nwt demo` call them.
+"""
 
 import itertools
 import os

@@ -266,9 +266,11 @@ def _devices(num_gpus):
 def _first_clips(data_dir, manifest):
     """A few held-out clips, of the training split where nothing is held out."""
     split = "validation" if manifest.clip_frames("validation") else "train"
+    trained = _footage(manifest)["episodes"]
     clips = []
     for clip in read_clips(data_dir, split):
-        clips.append(clip)
+        # The embedding's row of an episode that is held out whole is never trained.
+        clips.append({**clip, "episode": trained.get(clip["record"].episode, -1)})
         if len(clips) == VALIDATION_CLIPS:
             break
     return clips

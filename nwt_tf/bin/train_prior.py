@@ -1,6 +1,6 @@
 """Train a prior, the model that predicts Memcodes from speech.
 
-Reads the codes of `nwt extract_codes` and trains in a workdir: checkpoints and TensorBoard logs. The
+Reads the codes of `nwt extract_codes` and trains in a workdir: checkpoints, TensorBoard logs. The
 same command resumes an interrupted training. The workdir becomes a complete preset, the dVAE that
 made the codes included: `nwt generate --preset WORKDIR` speaks with it.
 """

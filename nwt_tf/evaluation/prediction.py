@@ -37,7 +37,7 @@ def measure_prediction(prior, clips, default_style):
         own.append(code_bits(prior, codes, mel, style, episode))
         default.append(code_bits(prior, codes, mel, np.float32(default_style), episode))
         stranger = clips[(index + 1) % len(clips)][1]
-        if len(stranger) >= len(mel):
+        if len(clips) > 1 and len(stranger) >= len(mel):
             other.append(code_bits(prior, codes, stranger[: len(mel)], style, episode))
     return {
         "bits_per_code": float(np.mean(own)),

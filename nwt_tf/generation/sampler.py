@@ -6,10 +6,10 @@ from nwt_tf.layers.hard_attention import gumbel_noise
 
 
 class Sampler:
-    """Draws Memcodes frame by frame from a FAR prior, the whole loop in one graph.
+    """Draws Memcodes element by element from a prior, the whole loop in one graph.
 
     Args:
-        prior: a built prior with init_state and step.
+        prior: a built FAR, MAR or HAR.
     """
 
     def __init__(self, prior):
@@ -26,23 +26,46 @@ class Sampler:
         Returns:
             int32 [B, T, h, w, heads].
         """
-        return self._loop(conditioning, tf.convert_to_tensor(seed, tf.int32), float(temperature))
+        # Tensors: a Python number would trace the loop anew for each temperature.
+        seed = tf.convert_to_tensor(seed, tf.int32)
+        return self._loop(conditioning, seed, tf.convert_to_tensor(temperature, tf.float32))
 
     @tf.function(reduce_retracing=True)
     def _loop(self, conditioning, seed, temperature):
         prior = self.prior
         batch, frames = tf.shape(conditioning.audio)[0], tf.shape(conditioning.audio)[1]
-        shape = (batch, *prior.grid, prior.num_heads)
-        codes = -tf.ones(shape, tf.int32)
+        steps = frames * prior.steps_per_frame
+        codes = tf.fill((batch, *prior.element_shape), -1)
         state = prior.init_state(batch)
-        drawn = tf.TensorArray(tf.int32, size=frames, element_shape=(None, *shape[1:]))
-        for t in tf.range(frames):
-            logits, state = prior.step(codes, state, conditioning.frame(t))
-            noise = gumbel_noise(
-                tf.shape(logits), tf.random.experimental.stateless_fold_in(seed, t)
-            )
-            perturbed = logits + temperature * noise
-            flat = tf.reshape(perturbed, (-1, prior.num_codes))
-            codes = tf.reshape(tf.argmax(flat, axis=-1, output_type=tf.int32), shape)
-            drawn = drawn.write(t, codes)
-        return tf.transpose(drawn.stack(), (1, 0, 2, 3, 4))
+        drawn = tf.TensorArray(tf.int32, steps, element_shape=(None, *prior.element_shape))
+        for n in tf.range(steps):
+            choose = Chooser(tf.random.experimental.stateless_fold_in(seed, n), temperature)
+            codes, state = prior.draw(codes, state, prior.at(conditioning, n), choose)
+            codes = tf.ensure_shape(codes, (None, *prior.element_shape))
+            drawn = drawn.write(n, codes)
+        sequence = tf.transpose(
+            drawn.stack(), (1, 0, *range(2, 2 + len(prior.element_shape)))
+        )  # [B, steps, *element_shape]
+        return tf.reshape(sequence, (batch, frames, *prior.grid, prior.num_heads))
+
+
+class Chooser:
+    """Gumbel-max choice of the codes of one element; calls draw independent noise.
+
+    Args:
+        seed: int32 [2], of this element.
+        temperature: float scalar; 0 takes the most likely codes.
+    """
+
+    def __init__(self, seed, temperature):
+        self.seed, self.temperature = seed, temperature
+        self.calls = 0
+
+    def __call__(self, logits):
+        """float32 logits [..., num_codes] -> int32 codes [...]."""
+        seed = tf.random.experimental.stateless_fold_in(self.seed, self.calls)
+        self.calls += 1
+        perturbed = logits + self.temperature * gumbel_noise(tf.shape(logits), seed)
+        flat = tf.reshape(perturbed, (-1, logits.shape[-1]))
+        codes = tf.argmax(flat, axis=-1, output_type=tf.int32)
+        return tf.reshape(codes, tf.shape(logits)[:-1])

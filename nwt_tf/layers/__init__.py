@@ -1,1 +1,1 @@
-"""Layers that the paper invents or needs: hard attention, SC3D, causal convolutions, residual blocks, mel."""
+"""Layers that the paper invents or needs."""

@@ -1,4 +1,4 @@
-"""Multi-head hard attention over a learned codebook: equations 1 to 3 and Algorithm 1 (section 2.1.1)."""
+"""Multi-head hard attention over a learned codebook (2.1.1, equations 1 to 3, Algorithm 1)."""
 
 from typing import NamedTuple
 

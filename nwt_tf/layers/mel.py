@@ -16,7 +16,7 @@ MELS_PER_FRAME = 4  # mel frames that one video frame reads
 
 
 def slaney_filterbank():
-    """librosa's default (Slaney, area-normalised) filters of Table 7: float32 [N_FFT/2 + 1, N_MELS]."""
+    """librosa's default (Slaney, area-normalised) filters: float32 [N_FFT / 2 + 1, N_MELS]."""
 
     step = np.log(6.4) / 27.0  # Slaney's scale: linear to 1 kHz, then 27 mels to 6.4 kHz
 

@@ -1,4 +1,4 @@
-"""Moving between clips and frames, and between grids: reshapes, nearest-neighbour upsampling, padding."""
+"""Between clips and frames, and between grids: reshapes, nearest upsampling, padding."""
 
 import tensorflow as tf
 from keras import ops
@@ -24,7 +24,7 @@ def upsample(grids, factor=2):
 
 
 def pad_grid(grids, height, width):
-    """Zero-pads [..., H, W, C] at the bottom and right to height x width (C.2.2: 16x14 -> 16x16)."""
+    """Zero-pads [..., H, W, C] at bottom and right to height x width (C.2.2: 16x14 to 16x16)."""
     bottom, right = height - grids.shape[-3], width - grids.shape[-2]
     lead = [(0, 0)] * (len(grids.shape) - 3)
     return ops.pad(grids, [*lead, (0, bottom), (0, right), (0, 0)])

@@ -1,8 +1,9 @@
-"""Spatially connected 3D layers (SC3D, B.2.1): every place has weights of its own, time shares them."""
+"""Spatially connected 3D layers (SC3D, B.2.1): a place has its own weights, time shares them."""
 
 import keras
 from keras import ops
 
+from nwt_tf.layers.initializers import MISH_GAIN
 from nwt_tf.layers.resample import upsample
 
 
@@ -40,8 +41,8 @@ class SpatiallyConnected3D(keras.layers.Layer):
         _, _, height, width, channels = input_shape
         taps = self.kernel_size[0] * self.kernel_size[1] * self.kernel_size[2]
         fan_in = taps * channels
-        # Glorot's limit for one place: Keras would count the places into the fan.
-        limit = (6.0 / (fan_in + taps * self.filters)) ** 0.5
+        # mish_uniform's limit for one place: Keras would count the places into the fan.
+        limit = MISH_GAIN * (6.0 / (fan_in + taps * self.filters)) ** 0.5
         self.kernel = self.add_weight(
             shape=(height, width, fan_in, self.filters),
             initializer=keras.initializers.RandomUniform(-limit, limit),

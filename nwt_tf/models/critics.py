@@ -1,4 +1,4 @@
-"""The critics of dVAE-Adv: strided, window-based, on clips (3D) or single frames (2D): Table 4b, B.1.4."""
+"""The critics of dVAE-Adv (Table 4b, B.1.4): strided and window-based, on clips or frames."""
 
 import keras
 from keras import ops

@@ -6,6 +6,7 @@ from keras import ops
 
 from nwt_tf.layers.causal_conv import CausalConv3D
 from nwt_tf.layers.code_embedding import CodeEmbedding
+from nwt_tf.layers.initializers import mish_uniform
 from nwt_tf.layers.resample import fold_time, pad_grid, unfold_time, upsample
 from nwt_tf.models.prior import Prior
 
@@ -70,7 +71,10 @@ class FAR(Prior):
             style_widths=style_widths,
             style_pyramid=style_pyramid,
             embedding_dim=embedding_dim,
-            side=side,
+            merge="concat",
+            padded_grid=(side, side),
+            steps_per_frame=1,
+            element_shape=(*grid, num_heads),
             **kwargs,
         )
         self._arguments |= {
@@ -81,7 +85,12 @@ class FAR(Prior):
         }
         self.side, self.small = side, small
         policy = self.dtype_policy
-        conv = {"padding": "same", "activation": keras.activations.mish, "dtype": policy}
+        conv = {
+            "padding": "same",
+            "activation": keras.activations.mish,
+            "kernel_initializer": mish_uniform(),
+            "dtype": policy,
+        }
         self.embedding = CodeEmbedding(num_codes, embedding_dim, dtype=policy, name="embedding")
         self.down = [
             keras.layers.Conv2D(width, 4, strides=factor, name=f"down{i}", **conv)
@@ -121,22 +130,6 @@ class FAR(Prior):
         logits = ops.cast(self.output_layer(frames[:, :height, :width]), "float32")
         return ops.reshape(logits, (-1, height, width, self.num_heads, self.num_codes))
 
-    def _project(self, index, activations, conditioning):
-        """Concatenates the conditioning and projects to the block's width (B.2.3, B.3).
-
-        activations: [B, ..., s, s, C], with or without a time axis; the conditioning likewise.
-        """
-        shape = tf.shape(activations)[:-1]
-        episode = conditioning.episode
-        while len(episode.shape) < len(activations.shape):
-            episode = episode[:, None]
-        tiled = [
-            tf.broadcast_to(each, tf.concat([shape, [each.shape[-1]]], axis=0))
-            for each in (conditioning.style, episode)
-        ]
-        joined = ops.concatenate([activations, conditioning.audio, *tiled], axis=-1)
-        return self.projections[index](joined)
-
     def logits(self, codes, conditioning):
         """Logits of every frame from the frames before it.
 
@@ -150,20 +143,23 @@ class FAR(Prior):
         past = ops.concatenate([-tf.ones_like(codes[:, :1]), codes[:, :-1]], axis=1)
         activations = unfold_time(self._downsample(fold_time(past)), like=codes)
         for i, block in enumerate(self.blocks):
-            branch = self._project(i, activations, conditioning)
+            branch = self.projections[i](conditioning.concatenate(activations))
             for conv in block:
                 branch = keras.activations.mish(conv(branch))
             activations = activations + branch
         logits = self._upsample(fold_time(activations))
         return tf.reshape(logits, tf.concat([tf.shape(codes), [self.num_codes]], axis=0))
 
+    def at(self, conditioning, index):
+        """The conditioning of frame `index`."""
+        return conditioning.frame(index)
+
     def init_state(self, batch):
-        """State before the first frame: a tuple of past inputs, one a causal convolution."""
-        return tuple(
-            conv.init_state(batch, self.small, self.small)
-            for block in self.blocks
-            for conv in block
+        """State before the first frame: (position, a ring a causal convolution)."""
+        rings = tuple(
+            conv.init_state(batch, self.small, self.small) for block in self.blocks for conv in block
         )
+        return tf.zeros((), tf.int32), rings
 
     def step(self, codes, state, conditioning):
         """Logits of one frame.
@@ -171,18 +167,19 @@ class FAR(Prior):
         Args:
             codes: int32 [B, h, w, heads] of the frame before; -1 everywhere before the first.
             state: from init_state or the last step.
-            conditioning: of this frame (Conditioning.frame).
+            conditioning: of this frame, see `at`.
 
         Returns:
             (logits float32 [B, h, w, heads, num_codes], next state).
         """
+        position, rings = state
         activations = self._downsample(codes)
         after = []
         for i, block in enumerate(self.blocks):
-            branch = self._project(i, activations, conditioning)
+            branch = self.projections[i](conditioning.concatenate(activations))
             for conv in block:
-                branch, new = conv.step(branch, state[len(after)])
+                branch, ring = conv.step(branch, rings[len(after)], position)
                 branch = keras.activations.mish(branch)
-                after.append(new)
+                after.append(ring)
             activations = activations + branch
-        return self._upsample(activations), tuple(after)
+        return self._upsample(activations), (position + 1, tuple(after))

@@ -25,12 +25,25 @@ class Conditioning(NamedTuple):
         """The conditioning of one frame: audio [B, s, s, A], style [B, s, s, S], episode [B, E]."""
         return Conditioning(self.audio[:, index], self.style[:, 0], self.episode)
 
+    def concatenate(self, activations):
+        """Activations [B, ..., C] with audio, and style and episode tiled to them, behind (B.3)."""
+        shape = tf.shape(activations)[:-1]
+        episode = self.episode
+        while len(episode.shape) < len(activations.shape):
+            episode = episode[:, None]
+        tiled = [
+            tf.broadcast_to(each, tf.concat([shape, [each.shape[-1]]], axis=0))
+            for each in (self.style, episode)
+        ]
+        return ops.concatenate([activations, self.audio, *tiled], axis=-1)
+
 
 class Prior(keras.Model):
     """p(z | y): Memcodes from sound, style and episode. Subclasses give the autoregressive decoder.
 
     A subclass implements `logits(codes, conditioning)` on whole clips, and for sampling
-    `init_state(batch)` and `step(codes, state, conditioning)`.
+    `init_state(batch)` and `step(codes, state, conditioning)`, which go element by element: frames
+    for FAR, Memcodes in raster order for MAR and HAR.
 
     Args:
         grid: (h, w) of the Memcodes.
@@ -39,8 +52,10 @@ class Prior(keras.Model):
         episode_dim: width of the episode embedding (B.3).
         audio_widths, audio_pyramid: see AudioEncoder.
         style_dim, style_widths, style_pyramid: see StyleEncoder and StylePyramid.
-        embedding_dim: of a code.
-        side: of the padded square grid that the style encoder reads.
+        embedding_dim, merge: of the code embedding.
+        padded_grid: the (height, width) that the style encoder reads.
+        steps_per_frame: elements of a frame.
+        element_shape: of the codes of an element.
     """
 
     def __init__(
@@ -57,7 +72,10 @@ class Prior(keras.Model):
         style_widths,
         style_pyramid,
         embedding_dim,
-        side,
+        merge,
+        padded_grid,
+        steps_per_frame,
+        element_shape,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -78,10 +96,19 @@ class Prior(keras.Model):
         self.num_heads, self.num_codes = num_heads, num_codes
         self.num_episodes = num_episodes
         self.style_dim = style_dim
+        self.steps_per_frame = steps_per_frame
+        self.element_shape = tuple(element_shape)
         policy = self.dtype_policy
         self.audio_encoder = AudioEncoder(audio_widths, audio_pyramid, dtype=policy, name="audio")
         self.style_encoder = StyleEncoder(
-            num_codes, embedding_dim, side, style_widths, style_dim, dtype=policy, name="style"
+            num_codes,
+            embedding_dim,
+            merge,
+            padded_grid,
+            style_widths,
+            style_dim,
+            dtype=policy,
+            name="style",
         )
         self.style_grid = StylePyramid(style_pyramid, dtype=policy, name="style_grid")
         self.episode_embedding = keras.layers.Embedding(
@@ -122,6 +149,26 @@ class Prior(keras.Model):
         posterior = self.style_encoder(codes)
         conditioning = self.condition(mel, posterior.sample(seed), episode)
         return self.logits(codes if history is None else history, conditioning), posterior
+
+    def at(self, conditioning, index):
+        """The conditioning of the element `index` (int32 scalar) of a clip."""
+        raise NotImplementedError
+
+    def draw(self, codes, state, conditioning, choose):
+        """Samples one element.
+
+        Args:
+            codes: int32 [B, *element_shape], the element before; -1 everywhere before the first.
+            state: from init_state or the last draw.
+            conditioning: of this element, see `at`.
+            choose: float32 logits [B, ..., heads, num_codes] -> int32 codes [B, ..., heads]; called
+                once with all heads, or by HAR once a head.
+
+        Returns:
+            (codes of the element, next state).
+        """
+        logits, state = self.step(codes, state, conditioning)
+        return choose(logits), state
 
     def log_prob(self, codes, conditioning):
         """Log-probability of every code in nats: float32 [B, T, h, w, heads]."""

@@ -2,8 +2,10 @@
 
 from nwt_tf import presets
 from nwt_tf.models.far import FAR
+from nwt_tf.models.har import HAR
+from nwt_tf.models.mar import MAR
 
-KINDS = {"far": FAR}
+KINDS = {"far": FAR, "mar": MAR, "har": HAR}
 
 
 def from_preset(name_or_dir):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from nwt_tf.layers.code_embedding import CodeEmbedding
+from nwt_tf.layers.initializers import mish_uniform
 from nwt_tf.layers.resample import pad_grid
 from nwt_tf.layers.spatially_connected import SpatialPyramid
 
@@ -28,19 +29,19 @@ class StyleEncoder(keras.layers.Layer):
     """Memcodes of a clip to the posterior of its style latent.
 
     Args:
-        num_codes, embedding_dim: of the code embedding.
-        side: the grid is padded to side x side.
+        num_codes, embedding_dim, merge: of the code embedding.
+        grid: (height, width) that the Memcodes' grid is padded to.
         widths: of the four Conv3D; the first has spatial stride 2, the last two dilations 3 and 9.
         style_dim: of z_l.
 
     Input: int [B, T, h, w, heads]. Output: StylePosterior.
     """
 
-    def __init__(self, num_codes, embedding_dim, side, widths, style_dim, **kwargs):
+    def __init__(self, num_codes, embedding_dim, merge, grid, widths, style_dim, **kwargs):
         super().__init__(**kwargs)
-        self.side = side
+        self.grid = tuple(grid)
         self.embedding = CodeEmbedding(
-            num_codes, embedding_dim, dtype=self.dtype_policy, name="embedding"
+            num_codes, embedding_dim, merge, dtype=self.dtype_policy, name="embedding"
         )
         shapes = [
             ((2, 2, 2), (1, 2, 2), 1),
@@ -56,6 +57,7 @@ class StyleEncoder(keras.layers.Layer):
                 dilation_rate=(dilation, 1, 1),
                 padding="same",
                 activation=keras.activations.mish,
+                kernel_initializer=mish_uniform(),
                 dtype=self.dtype_policy,
                 name=f"conv{i}",
             )
@@ -66,7 +68,7 @@ class StyleEncoder(keras.layers.Layer):
         self.posterior = keras.layers.Dense(2 * style_dim, dtype="float32", name="posterior")
 
     def call(self, codes):
-        features = pad_grid(self.embedding(codes), self.side, self.side)
+        features = pad_grid(self.embedding(codes), *self.grid)
         for conv in self.convs:
             features = conv(features)
         pooled = ops.mean(ops.cast(features, "float32"), axis=(1, 2, 3))

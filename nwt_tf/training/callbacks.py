@@ -1,4 +1,4 @@
-"""What happens beside the steps: progress, TensorBoard, validation, checkpoints, stopping on signals.
+"""What happens beside the steps: progress, TensorBoard, validation, checkpoints, signals.
 
 Steps are grouped into Keras epochs of a few steps ('rounds'); callbacks act at their ends, so that
 no step waits for the host.
@@ -45,7 +45,7 @@ class Progress(keras.callbacks.Callback):
             return
         self.last_line = now
         parts = " ".join(f"{name} {float(logs[name]):.4g}" for name in self.show if name in logs)
-        left = _duration((self.steps - step) / max(speed, 1e-9))
+        left = _duration(max(self.steps - step, 0) / max(speed, 1e-9))
         print(f"step {step}/{self.steps} {parts} {speed:.2f} steps/s, {left} left", flush=True)
 
 
@@ -135,7 +135,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.seconds = minutes * 60
 
     def restore(self):
-        """Restores the newest checkpoint, if there is one, and says so. Returns its path or None."""
+        """Restores the newest checkpoint, if any, and says so. Returns its path or None."""
         newest = self.manager.restore_or_initialize()
         if newest:
             print(f"resumed from {newest}", flush=True)

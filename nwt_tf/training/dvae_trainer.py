@@ -10,7 +10,7 @@ from nwt_tf.training.schedules import annealed_beta
 
 
 def drop_episodes(episode, rate, seed):
-    """Episode -1 ('none') in place of a share `rate`, so that the row for unseen footage is trained."""
+    """Episode -1 ('none') for a share `rate`, so that the row for unseen footage is trained."""
     dropped = tf.random.stateless_uniform(tf.shape(episode), seed) < rate
     return tf.where(dropped, -1, episode)
 

@@ -48,7 +48,7 @@ def averaged_weights(model, optimizer):
         yield
         return
     own = [variable.numpy() for variable in model.trainable_variables]
-    optimizer.finalize_variable_values(model.trainable_variables)
+    optimizer.assign_averages(model.trainable_variables)
     try:
         yield
     finally:
@@ -63,7 +63,8 @@ def train(trainer, dataset, *, workdir, steps, tracked, save_preset, measure, sh
         trainer: a DVAETrainer or PriorTrainer.
         dataset: batches, endless.
         workdir: folder for checkpoints, logs and the preset.
-        steps: of the whole training, earlier parts included.
+        steps: of the whole training, earlier parts included; the last round (settings.log_every
+            steps) is finished, so that a few more may be done.
         tracked: see Checkpoints.
         save_preset: writes the workdir's weights.
         measure: see Validation.

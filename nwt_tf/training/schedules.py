@@ -61,6 +61,21 @@ def learning_rate(settings):
     )
 
 
+class Adam(keras.optimizers.Adam):
+    """Adam that keeps the moving averages (`use_ema`) beside the weights.
+
+    At the end of `fit`, before the last checkpoint, Keras puts the averages in the weights' place,
+    and a resumed training would go on from there.
+    """
+
+    def finalize_variable_values(self, var_list):
+        """Leaves the weights as they are."""
+
+    def assign_averages(self, variables):
+        """Gives the optimized variables, in their order, their moving averages."""
+        super().finalize_variable_values(variables)
+
+
 def adam(rate, settings, betas, clip_norm=0.0):
     """Adam of C.2 with a config's `train` settings.
 
@@ -70,7 +85,7 @@ def adam(rate, settings, betas, clip_norm=0.0):
         betas: Adam's beta_1 and beta_2.
         clip_norm: global norm that gradients are clipped to; 0 for none.
     """
-    return keras.optimizers.Adam(
+    return Adam(
         rate,
         *betas,
         epsilon=settings.epsilon,

@@ -9,16 +9,16 @@ RATE = 48000
 
 
 def scenes(lengths, height=48, width=64):
-    """Pictures of one colour a scene: uint8 [sum(lengths), height, width, 3]; scene n is level n."""
+    """One grey a scene, 40 + 30 n in scene n: uint8 [sum(lengths), height, width, 3]."""
     levels = np.repeat(np.arange(len(lengths)) * 30 + 40, lengths).astype(np.uint8)
     return np.broadcast_to(levels[:, None, None, None], (len(levels), height, width, 3))
 
 
 def flash(times, at, height=48, width=64):
-    """Black pictures but for a white one from time `at` on, shown until the next frame."""
-    pictures = np.full((len(times), height, width, 3), 16, np.uint8)
-    pictures[np.searchsorted(times, np.asarray(at) - 1e-6)] = 235
-    return pictures
+    """Black pictures, but white ones for 0.1 s from every time in `at` on."""
+    white = [any(start - 1e-6 <= time < start + 0.1 for start in at) for time in times]
+    levels = np.where(white, 235, 16).astype(np.uint8)
+    return np.broadcast_to(levels[:, None, None, None], (len(times), height, width, 3))
 
 
 def clicks(at, seconds, rate=RATE):

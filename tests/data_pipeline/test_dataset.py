@@ -37,7 +37,7 @@ def data_dir(tmp_path_factory):
         versions={},
         episodes=["z", "a", "b"],
         splits={"train": writer.shards, "validation": [], "test": []},
-        codes={"num_codes": 16},
+        codes={"shape": [1, 1, 2], "num_codes": 16},
     ).save(path)
     return path
 

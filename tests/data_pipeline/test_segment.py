@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from data_pipeline import media
-from data_pipeline.segment import longest_gap, split_at_key_frames
+from data_pipeline.segment import split_at_key_frames
 from data_pipeline.trim import trim
 from tests.data_pipeline import footage
 
@@ -49,12 +49,6 @@ def test_a_late_key_frame_is_followed_by_the_next_one():
 def test_segment_seconds_must_be_positive():
     with pytest.raises(ValueError, match="segment_seconds must be positive"):
         split_at_key_frames(index_of([0, 1], [0]), 0)
-
-
-def test_longest_gap():
-    index = index_of([0, 0.04, 0.08, 0.5, 0.54], [0])
-    assert longest_gap(index, 0, 0.1) == pytest.approx(0.04)
-    assert longest_gap(index, 0, 1) == pytest.approx(0.42)
 
 
 def test_key_frames_of_real_footage(tmp_path):

@@ -1,0 +1,139 @@
+"""The contact sheet of `nwt demo`: rows of frames over the sound, on one time axis."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+
+COLUMNS = 12
+SECONDS = 3.0  # what a sheet shows of each clip
+_WIDTH = 12.0  # inches, at 100 pixels an inch
+_INK, _TRUE, _MADE = "#33303c", "#8a8794", "#d2364b"
+
+
+class Panel(NamedTuple):
+    """One clip of the sheet.
+
+    title: above its rows.
+    videos: {row's label: uint8 [T, H, W, 3]}, all of one length.
+    mel: float [M, 80], log-mel over the same time.
+    openings: {label: float [T]}, mouth openings, about 0 to 1; the first is the truth.
+    fps: frames a second.
+    """
+
+    title: str
+    videos: dict
+    mel: np.ndarray
+    openings: dict
+    fps: float
+
+
+def liveliest(opening: np.ndarray, length: int) -> int:
+    """First frame of the window of `length` frames in which the mouth moves most.
+
+    Args:
+        opening: float [T].
+        length: frames; a T below it gives 0.
+    """
+    starts = range(max(1, len(opening) - length + 1))
+    return max(starts, key=lambda start: np.abs(np.diff(opening[start : start + length])).sum())
+
+
+def film(video: np.ndarray, columns: int = COLUMNS, gap: float = 0.04) -> np.ndarray:
+    """Frames side by side, each from the middle of its share of the time.
+
+    Args:
+        video: uint8 [T, H, W, 3].
+        columns: how many.
+        gap: white between frames, as a part of their width.
+
+    Returns:
+        uint8 [3 H, columns * (3 W + gaps), 3], enlarged three times so that edges stay smooth.
+    """
+    import cv2
+
+    middles = ((np.arange(columns) + 0.5) / columns * len(video)).astype(int)
+    height, width = video.shape[1:3]
+    side = round(gap * 3 * width / 2)
+    frames = [
+        cv2.resize(video[t], (3 * width, 3 * height), interpolation=cv2.INTER_CUBIC)
+        for t in middles
+    ]
+    padding = ((0, 0), (side, side), (0, 0))
+    return np.concatenate([np.pad(f, padding, constant_values=255) for f in frames], axis=1)
+
+
+def draw(path: str | os.PathLike, panels: list[Panel]) -> None:
+    """Draws the sheet as PNG, whole or not at all.
+
+    Args:
+        path: file to write.
+        panels: one or more, each with the same number of rows; of each the liveliest SECONDS.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    rows = len(panels[0].videos)
+    shape = film(next(iter(panels[0].videos.values()))).shape
+    row_height = 0.9 * _WIDTH * shape[0] / shape[1]
+    heights = [0.42, *[row_height] * rows, 0.95, 0.8]  # inches: title, films, mel, openings
+    figure = Figure(figsize=(_WIDTH, len(panels) * sum(heights) + 0.55), facecolor="white")
+    grid = figure.add_gridspec(
+        len(heights) * len(panels),
+        1,
+        height_ratios=heights * len(panels),
+        left=0.095,
+        right=0.995,
+        top=0.995,
+        bottom=0.5 / figure.get_figheight(),
+        hspace=0.06,
+    )
+    for number, panel in enumerate(panels):
+        first = number * len(heights)
+        axes = [figure.add_subplot(grid[first + row]) for row in range(len(heights))]
+        _draw_panel(axes, panel)
+    axes[-1].tick_params(bottom=True, labelbottom=True)
+    axes[-1].set_xlabel("seconds", color=_INK)
+    partial = f"{os.fspath(path)}.tmp"
+    try:
+        figure.savefig(partial, format="png", dpi=100)
+        os.replace(partial, path)
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)
+
+
+def _draw_panel(axes, panel):
+    title, *films, sound, curves = axes
+    count = round(SECONDS * panel.fps)
+    start = liveliest(next(iter(panel.openings.values())), count)
+    shown = slice(start, start + count)
+    total = len(next(iter(panel.videos.values())))
+    times = np.arange(total)[shown] / panel.fps
+    begin, end = times[0], times[-1] + 1 / panel.fps
+    title.axis("off")
+    title.text(0, 0.3, panel.title, fontsize=12, weight="bold", color=_INK)
+    for axis, (label, video) in zip(films, panel.videos.items(), strict=True):
+        axis.imshow(film(video[shown]), aspect="auto", extent=(begin, end, 0, 1))
+        _name(axis, label)
+    per_frame = len(panel.mel) / total
+    mel = panel.mel[round(start * per_frame) : round((start + len(times)) * per_frame)]
+    sound.imshow(mel.T, aspect="auto", origin="lower", cmap="magma", extent=(begin, end, 0, 1))
+    _name(sound, "the sound\n(mel)")
+    for (label, opening), colour in zip(panel.openings.items(), (_TRUE, _MADE), strict=True):
+        curves.plot(times + 0.5 / panel.fps, opening[shown], color=colour, lw=2, label=label)
+    curves.set_ylim(-0.15, 1.25)
+    curves.legend(loc="upper right", ncols=2, fontsize=8, frameon=False, borderaxespad=0.1)
+    _name(curves, "mouth\nopening")
+    for axis in axes:
+        axis.set_xlim(begin, end)
+
+
+def _name(axis, label):
+    axis.set_yticks([])
+    axis.tick_params(bottom=False, labelbottom=False, colors=_INK)
+    axis.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=10, color=_INK)
+    for spine in axis.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,193 @@
+"""The steps of `nwt demo` as functions: footage, both trainings, unseen sound, and how well it went."""
+
+import contextlib
+import dataclasses
+import time
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from configs import dvae as dvae_configs
+from configs import footage as footage_configs
+from configs import prior as prior_configs
+from data_pipeline.build import build_dataset
+from data_pipeline.media import write_mp4
+from data_pipeline.synthetic import Clip, make_clip, mouth_opening, write_footage
+from nwt_tf.bin import contact_sheet, measuring, stages
+from nwt_tf.evaluation.reconstruction import reconstruct
+from nwt_tf.generation.audio_to_video import AudioToVideo
+
+NUM_EPISODES = 2
+CLIPS_PER_EPISODE = 40
+UNSEEN_CLIPS = 2  # an episode
+UNSEEN_SECONDS = 8.0
+ENLARGEMENT = 4  # of the mp4's frames, so that they are seen on a screen
+_STAGES = 6
+
+
+class Unseen(NamedTuple):
+    """One unseen clip: what is true of it, and the video generated from its sound alone."""
+
+    clip: Clip
+    truth: np.ndarray  # uint8 [T, H, W, 3]
+    generated: np.ndarray  # uint8 [T, H, W, 3]
+
+
+def demonstrate(folder, seed=0):
+    """The whole demo.
+
+    Args:
+        folder: an empty pathlib.Path.
+        seed: of everything.
+
+    Returns:
+        Figures: mp4, contact_sheet, mouth_correlation, rule_correlation, ssim, and more.
+
+    Raises:
+        KeyboardInterrupt: where a training was stopped by a signal.
+    """
+    keras.utils.set_random_seed(seed)
+    footage = footage_configs.get_config("demo")
+    with _stage(1, "Drawing footage: a talking head with a voice, two looks, several minutes."):
+        make_footage(folder / "footage", footage, seed)
+    with _stage(2, "Cutting it into clips: shards of frames and mel spectrograms."):
+        build_dataset(folder / "footage", folder / "shards", **dataclasses.asdict(footage))
+    with _stage(3, "Training dVAE-Adv: frames to Memcodes and back, against three critics."):
+        config = _seeded(dvae_configs.get_config("demo"), seed)
+        _finished(stages.train_dvae(folder / "shards", folder / "dvae", config), config)
+    with _stage(4, "Training the prior: from sound, style and past Memcodes to the next ones."):
+        stages.extract_codes(folder / "dvae", folder / "shards", folder / "codes", seed=seed)
+        config = _seeded(prior_configs.get_config("demo"), seed)
+        _finished(stages.train_prior(folder / "codes", folder / "prior", config), config)
+    with _stage(5, "Generating video from sound that neither model has heard."):
+        model = AudioToVideo.from_preset(folder / "prior")
+        unseen = [
+            listen(model, clip, seed) for clip in unseen_clips(seed, fps=model.fps)
+        ]
+        mp4 = folder / "demo.mp4"
+        spoken = unseen[0]
+        write_mp4(mp4, map(enlarged, spoken.generated), model.fps, spoken.clip.voice.waveform)
+        print(f"      wrote {mp4}: {len(spoken.generated)} frames with their sound")
+    with _stage(6, "Measuring, on held-out clips and on the unseen sound."):
+        clips = measuring.clips(folder / "prior", data_dir=folder / "shards", split="test")
+        pictures, _ = measuring.reconstruction(folder / "prior", clips)
+        sheet = folder / "contact_sheet.png"
+        contact_sheet.draw(sheet, [_panel(model, each) for each in unseen[::UNSEEN_CLIPS]])
+        print(f"      wrote {sheet}")
+    return {
+        "mp4": mp4,
+        "contact_sheet": sheet,
+        "mouth_correlation": mouth_correlation([(u.clip, u.generated) for u in unseen]),
+        "rule_correlation": mouth_correlation([(u.clip, u.truth) for u in unseen]),
+        "ssim": pictures["ssim"],
+        "psnr": pictures["psnr"],
+        "bits_per_memcode": pictures["bits_per_memcode"],
+    }
+
+
+def make_footage(folder, config, seed):
+    """Videos of the synthetic subject that suit a FootageConfig: one clip a segment."""
+    return write_footage(
+        folder,
+        num_episodes=NUM_EPISODES,
+        clips_per_episode=CLIPS_PER_EPISODE,
+        clip_seconds=config.segment_seconds,
+        height=config.height,
+        width=config.width,
+        fps=config.fps,
+        seed=seed,
+    )
+
+
+def unseen_clips(seed, fps, seconds=UNSEEN_SECONDS):
+    """Clips that are in no footage of this seed: UNSEEN_CLIPS of each episode, in their order."""
+    clips = []
+    for episode in range(NUM_EPISODES):
+        # Footage draws its clips' seeds below 2**31: these cannot be among them.
+        draws = np.random.default_rng([seed, episode]).integers(2**31, 2**32, UNSEEN_CLIPS)
+        clips += [
+            make_clip(episode=episode, seed=int(draw), seconds=seconds, fps=fps) for draw in draws
+        ]
+    return clips
+
+
+def listen(model, clip, seed=0):
+    """Generates a clip's video from its sound, with the look of its episode and the default style.
+
+    Args:
+        model: an AudioToVideo.
+        clip: a synthetic Clip.
+        seed: of the sampling.
+
+    Returns:
+        Unseen.
+    """
+    generated = model.generate(clip.voice.waveform, episode=clip.episode.name, seed=seed)
+    height, width = generated.shape[1:3]
+    truth = np.stack(list(clip.frames(height=height, width=width)))
+    return Unseen(clip, truth, generated)
+
+
+def mouth_correlation(performed):
+    """How closely mouths follow the truth: Pearson's r in each episode, averaged over episodes.
+
+    The opening is read from pixels by `mouth_opening`, over all clips of an episode together.
+
+    Args:
+        performed: a list of (Clip, uint8 [T, H, W, 3]), T the clip's.
+
+    Returns:
+        float in [-1, 1]; an episode whose mouth never moves counts as 0.
+    """
+    episodes = {}
+    for clip, video in performed:
+        episodes.setdefault(clip.episode.name, []).append((clip.performance.opening, video))
+    scores = []
+    for clips in episodes.values():
+        true = np.concatenate([opening for opening, _ in clips])
+        read = mouth_opening(np.concatenate([video for _, video in clips]))
+        moves = min(true.std(), read.std()) > 1e-6
+        scores.append(np.corrcoef(true, read)[0, 1] if moves else 0.0)
+    return float(np.mean(scores))
+
+
+def enlarged(frame):
+    """uint8 [H, W, 3] -> uint8 [H * ENLARGEMENT, W * ENLARGEMENT, 3], smooth."""
+    import cv2
+
+    height, width = frame.shape[:2]
+    size = (width * ENLARGEMENT, height * ENLARGEMENT)
+    return cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
+
+
+def _panel(model, unseen):
+    clip, truth, generated = unseen
+    name = clip.episode.name
+    _, rendered = reconstruct(model.dvae, truth, model.episode_index(name))
+    return contact_sheet.Panel(
+        title=f"{name.replace('_', ' ')}: sound that neither model has heard",
+        videos={"truth": truth, "recon-\nstruction": rendered, "generated\nfrom sound": generated},
+        mel=model.mel(clip.voice.waveform[None])[0].numpy(),
+        openings={"true": clip.performance.opening, "generated": mouth_opening(generated)},
+        fps=model.fps,
+    )
+
+
+def _seeded(config, seed):
+    return dataclasses.replace(config, train=dataclasses.replace(config.train, seed=seed))
+
+
+def _finished(figures, config):
+    """Passes a stopped training's interrupt on: the demo cannot go on with half a model."""
+    if figures["steps"] < config.train.steps:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _stage(number, what):
+    """Says what happens, and how long it took."""
+    print(f"\n[{number}/{_STAGES}] {what}", flush=True)
+    started = time.monotonic()
+    yield
+    print(f"      done in {time.monotonic() - started:.0f} s", flush=True)

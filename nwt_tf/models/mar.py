@@ -1,0 +1,194 @@
+"""MAR: the prior that predicts a Memcode a step, in raster order (2.2.2, B.2.3, Table 6)."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from nwt_tf.layers.causal_conv import CausalConv1D
+from nwt_tf.layers.code_embedding import CodeEmbedding
+from nwt_tf.models.prior import Conditioning, Prior
+
+
+class MAR(Prior):
+    """Memcode-level autoregressive prior.
+
+    The Memcodes of a clip, frame after frame and row after row, are one sequence. It passes blocks
+    of dilated causal 1D convolutions; audio, style and episode of the Memcode to be predicted are
+    concatenated and linearly projected before every block. Widths that agree are added across a
+    block. All heads of a Memcode are predicted in parallel.
+
+    Args:
+        projection: width of the linear projections.
+        blocks: (filters, dilation) of each block's convolutions.
+        kernel_size: of the convolutions.
+        Others: see Prior. Defaults are Table 6; the pyramids go up to a square that covers the grid
+            and are cropped.
+
+    Raises:
+        ValueError: where a pyramid does not cover the grid.
+    """
+
+    def __init__(
+        self,
+        grid=(16, 14),
+        num_heads=8,
+        num_codes=8,
+        num_episodes=0,
+        episode_dim=64,
+        audio_widths=(256, 256, 256, 512, 512, 512, 1024),
+        audio_pyramid=(256, 128, 64, 64),
+        style_dim=16,
+        style_widths=(256, 512, 512, 512),
+        style_pyramid=(256, 128, 64, 64),
+        embedding_dim=64,
+        projection=512,
+        blocks=(
+            ((1024, 1), (2048, 2), (1024, 4)),
+            ((1024, 8), (2048, 16), (1024, 32)),
+            ((1024, 64), (1024, 128), (1024, 256), (1024, 512)),
+        ),
+        kernel_size=4,
+        **kwargs,
+    ):
+        for name, pyramid in (("audio_pyramid", audio_pyramid), ("style_pyramid", style_pyramid)):
+            if 2 ** len(pyramid) < max(grid):
+                raise ValueError(
+                    f"{name} must have levels up to the grid {tuple(grid)}. "
+                    f"Received: {name}={tuple(pyramid)}"
+                )
+        super().__init__(
+            grid=grid,
+            num_heads=num_heads,
+            num_codes=num_codes,
+            num_episodes=num_episodes,
+            episode_dim=episode_dim,
+            audio_widths=audio_widths,
+            audio_pyramid=audio_pyramid,
+            style_dim=style_dim,
+            style_widths=style_widths,
+            style_pyramid=style_pyramid,
+            embedding_dim=embedding_dim,
+            merge="sum",
+            padded_grid=grid,
+            steps_per_frame=grid[0] * grid[1],
+            element_shape=(num_heads,),
+            **kwargs,
+        )
+        self._arguments |= {
+            "projection": projection,
+            "blocks": [[list(conv) for conv in block] for block in blocks],
+            "kernel_size": kernel_size,
+        }
+        policy = self.dtype_policy
+        self.embedding = CodeEmbedding(
+            num_codes, embedding_dim, "sum", dtype=policy, name="embedding"
+        )
+        self.projections = [
+            keras.layers.Dense(projection, dtype=policy, name=f"project{i}")
+            for i in range(len(blocks))
+        ]
+        self.blocks = [
+            [
+                CausalConv1D(filters, (kernel_size,), dilation, dtype=policy, name=f"block{i}_{j}")
+                for j, (filters, dilation) in enumerate(block)
+            ]
+            for i, block in enumerate(blocks)
+        ]
+        self.output_layer = keras.layers.Dense(num_heads * num_codes, dtype=policy, name="logits")
+
+    def condition(self, mel, style, episode):
+        """Conditioning cropped to the grid: audio [B, T, h, w, A], style [B, 1, h, w, S]."""
+        height, width = self.grid
+        audio, style, episode = super().condition(mel, style, episode)
+        crop = (..., slice(height), slice(width), slice(None))
+        return Conditioning(audio[crop], style[crop], episode)
+
+    def _run(self, codes, conditioning, convolve):
+        """The decoder's body: int [B, (N,) heads] -> [B, (N,) width]; `convolve` is told the
+        convolution's number, the convolution and its input."""
+        activations = self.embedding(codes)
+        number = 0
+        for projection, block in zip(self.projections, self.blocks, strict=True):
+            branch = projection(conditioning.concatenate(activations))
+            for conv in block:
+                branch = keras.activations.mish(convolve(number, conv, branch))
+                number += 1
+            same = activations.shape[-1] == branch.shape[-1]
+            activations = activations + branch if same else branch
+        return activations
+
+    def body(self, codes, conditioning):
+        """Features of every Memcode of a clip from the Memcodes before it: [B, N, width]."""
+        batch = tf.shape(codes)[0]
+        past = ops.reshape(codes, (batch, -1, self.num_heads))  # raster order
+        past = ops.concatenate([-tf.ones_like(past[:, :1]), past[:, :-1]], axis=1)
+        style = tf.broadcast_to(
+            conditioning.style,
+            tf.concat([tf.shape(codes)[:-1], [conditioning.style.shape[-1]]], axis=0),
+        )
+        rows = [
+            ops.reshape(each, (batch, -1, each.shape[-1])) for each in (conditioning.audio, style)
+        ]
+        sequence = Conditioning(*rows, conditioning.episode)
+        return self._run(past, sequence, lambda number, conv, branch: conv(branch))
+
+    def body_step(self, codes, state, conditioning):
+        """One Memcode's features [B, width] and the next state."""
+        position, rings = state
+        after = []
+
+        def convolve(number, conv, branch):
+            branch, ring = conv.step(branch, rings[number], position)
+            after.append(ring)
+            return branch
+
+        features = self._run(codes, conditioning, convolve)
+        return features, (position + 1, tuple(after))
+
+    def _logits(self, features):
+        """[..., width] -> float32 [..., heads, num_codes]."""
+        logits = ops.cast(self.output_layer(features), "float32")
+        return ops.reshape(logits, (*ops.shape(logits)[:-1], self.num_heads, self.num_codes))
+
+    def logits(self, codes, conditioning):
+        """Logits of every Memcode from the Memcodes before it.
+
+        Args:
+            codes: int32 [B, T, h, w, heads].
+            conditioning: of T frames.
+
+        Returns:
+            float32 [B, T, h, w, heads, num_codes].
+        """
+        logits = self._logits(self.body(codes, conditioning))
+        return tf.reshape(logits, tf.concat([tf.shape(codes), [self.num_codes]], axis=0))
+
+    def at(self, conditioning, index):
+        """The conditioning of Memcode `index` of a clip: audio [B, A], style [B, S]."""
+        height, width = self.grid
+        frame, place = index // (height * width), index % (height * width)
+        y, x = place // width, place % width
+        return Conditioning(
+            conditioning.audio[:, frame, y, x],
+            conditioning.style[:, 0, y, x],
+            conditioning.episode,
+        )
+
+    def init_state(self, batch):
+        """State before the first Memcode: (position, a ring a causal convolution)."""
+        rings = tuple(conv.init_state(batch) for block in self.blocks for conv in block)
+        return tf.zeros((), tf.int32), rings
+
+    def step(self, codes, state, conditioning):
+        """Logits of one Memcode.
+
+        Args:
+            codes: int32 [B, heads] of the Memcode before; -1 everywhere before the first.
+            state: from init_state or the last step.
+            conditioning: of this Memcode, see `at`.
+
+        Returns:
+            (logits float32 [B, heads, num_codes], next state).
+        """
+        features, state = self.body_step(codes, state, conditioning)
+        return self._logits(features), state

@@ -1,0 +1,122 @@
+"""The task on an untrained pair of tiny models: lengths, presets, seeds, names, refusals."""
+
+import dataclasses
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from configs import dvae as dvae_config
+from configs import prior as prior_config
+from nwt_tf.generation.audio_to_video import AudioToVideo
+from nwt_tf.models.dvae import DVAE
+from nwt_tf.models.far import FAR
+
+FPS = 25
+EPISODES = {"first": 0, "third": 2}
+
+
+@pytest.fixture(scope="module")
+def task():
+    keras.utils.set_random_seed(0)
+    model = dataclasses.asdict(dvae_config.get_config("tiny").model)
+    dvae = DVAE(height=32, width=24, num_episodes=3, **model)
+    dvae.build()
+    arguments = dataclasses.asdict(prior_config.get_config("tiny").model)
+    arguments |= {"audio_pyramid": (6,), "style_pyramid": (6,)}
+    del arguments["kind"]
+    far = FAR(grid=dvae.grid, num_heads=4, num_codes=4, num_episodes=3, **arguments)
+    far.build()
+    for variable in far.trainable_variables:
+        # Sharper than at the start of training, so that sound, style and episode matter.
+        if "kernel" in variable.path:
+            variable.assign(2.0 * variable)
+    footage = {"fps": FPS, "episodes": EPISODES}
+    return AudioToVideo(dvae, far, footage, default_style=[0.1, 0.2, 0.3, 0.4])
+
+
+@pytest.fixture
+def waveform():
+    return np.float32(0.1 * np.random.default_rng(0).normal(size=24000 // 2))
+
+
+def test_as_many_frames_as_the_sound_is_long(task, waveform):
+    for samples in (12_000, 6_001, 4_800):
+        video = task.generate(waveform[:samples])
+        assert video.shape == (round(samples / 24_000 * FPS), 32, 24, 3)
+        assert video.dtype == np.uint8
+
+
+def test_generate_is_codes_then_frames_in_windows(task, waveform):
+    codes = task.codes(waveform, episode="third", seed=4)
+    assert codes.shape == (1, 12, 4, 3, 4)
+    expected = np.stack(list(task.frames(codes, "third", window=5)))
+    found = task.generate(waveform, episode="third", seed=4)
+    # Windows of another size may round the odd pixel the other way.
+    assert np.abs(found.astype(int) - expected).max() <= 1
+
+
+def test_seed_style_episode_and_sound_decide(task, waveform):
+    base = task.codes(waveform, seed=1).numpy()
+    np.testing.assert_array_equal(task.codes(waveform, seed=1), base)
+    np.testing.assert_array_equal(task.codes(waveform, seed=1, style=task.default_style), base)
+    for other in (
+        task.codes(waveform, seed=2),
+        task.codes(waveform, seed=1, style=[-3.0, 2.0, 3.0, -1.0]),
+        task.codes(waveform, seed=1, episode="first"),
+        task.codes(waveform[::-1], seed=1),
+    ):
+        assert (other != base).numpy().any()
+
+
+def test_temperature_0_needs_no_seed(task, waveform):
+    likeliest = [task.codes(waveform, seed=seed, temperature=0) for seed in (1, 2)]
+    np.testing.assert_array_equal(*likeliest)
+
+
+def test_preset_round_trip(task, waveform, tmp_path):
+    task.save_to_preset(tmp_path, "# A card", storage="float32")
+    loaded = AudioToVideo.from_preset(tmp_path)
+    assert (tmp_path / "README.md").read_text() == "# A card\n"
+    assert json.loads((tmp_path / "config.json").read_text())["prior"]["kind"] == "far"
+    options = {"episode": "first", "seed": 3}
+    np.testing.assert_array_equal(
+        loaded.generate(waveform, **options), task.generate(waveform, **options)
+    )
+    assert loaded.fps == FPS and loaded.episodes == EPISODES
+
+
+def test_a_preset_without_a_prior_says_what_to_do(task, tmp_path):
+    task.save_to_preset(tmp_path, "card")
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["prior"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="has no prior: train one with `nwt train_prior`"):
+        AudioToVideo.from_preset(tmp_path)
+
+
+def test_episodes_by_name(task):
+    assert [task.episode_index(name) for name in (None, "none", "first", "third")] == [-1, -1, 0, 2]
+    with pytest.raises(ValueError, match="'second'; the preset has first, third and none"):
+        task.episode_index("second")
+
+
+@pytest.mark.parametrize(
+    ("sound", "named"),
+    [
+        (np.ones(2400), "0.100 s long; at least 0.2 s"),
+        (np.zeros(24000), "silent"),
+        (np.zeros(0), "0.000 s long"),
+        (np.full(24000, np.nan), "not finite"),
+        (np.ones((2, 24000)), "mono"),
+    ],
+)
+def test_sound_that_no_video_can_be_made_of_is_refused(task, sound, named):
+    with pytest.raises(ValueError, match=named):
+        task.codes(sound)
+
+
+def test_a_style_of_another_size_is_refused(task, waveform):
+    with pytest.raises(ValueError, match="style must have 4 numbers"):
+        task.codes(waveform, style=[1.0, 2.0])

@@ -1,0 +1,59 @@
+"""Critics: samples, feature maps, windows."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from configs.dvae import narrow_critics, paper_critics
+from nwt_tf.models.critics import Critics
+
+
+@pytest.fixture(scope="module")
+def critics():
+    critics = Critics(narrow_critics(4))
+    critics(tf.zeros((1, 4, 32, 32, 3)))
+    return critics
+
+
+@pytest.fixture
+def video():
+    return tf.random.stateless_uniform((2, 3, 32, 32, 3), (0, 1), -1.0, 1.0)
+
+
+def test_one_score_a_clip_or_frame_and_every_hidden_feature_map(critics, video):
+    results = critics(video)
+    assert [scores.shape for _, scores in results] == [(2,), (6,), (6,)]
+    assert [len(features) for features, _ in results] == [4, 5, 5]
+    shapes = [features[-1].shape for features, _ in results]
+    assert shapes == [(2, 3, 2, 2, 32), (6, 4, 4, 32), (6, 2, 2, 32)]
+    assert all(scores.dtype == tf.float32 for _, scores in results)
+
+
+def test_2d_critics_judge_frames_alone(critics, video):
+    scores = critics(video)[1][1].numpy().reshape(2, 3)
+    alone = [critics(video[:, t : t + 1])[1][1].numpy() for t in range(3)]
+    np.testing.assert_allclose(scores, np.stack(alone, axis=1), atol=1e-5)
+
+
+def test_the_3d_critic_judges_the_order_of_frames(critics, video):
+    forward, backward = critics(video)[0][1], critics(video[:, ::-1])[0][1]
+    assert np.abs(forward - backward).min() > 1e-6
+
+
+def test_the_score_is_the_mean_over_patches(critics, video):
+    critic = critics.members[2]
+    features, scores = critic(critic.samples(video))
+    patches = critic.output_layer(features[-1]).numpy()
+    np.testing.assert_allclose(scores, patches.reshape(6, -1).mean(axis=1), atol=1e-6)
+
+
+def test_config_round_trip_with_groups(video):
+    critics = Critics(paper_critics()[1:2])
+    copy = Critics.from_config(critics.get_config())
+    results = [tf.function(model)(video[:1, :1, :8, :8]) for model in (critics, copy)]
+    copy.set_weights(critics.get_weights())
+    np.testing.assert_array_equal(
+        copy(video[:1, :1, :8, :8])[0][1], critics(video[:1, :1, :8, :8])[0][1]
+    )
+    assert [f.shape for f in results[0][0][0]] == [f.shape for f in results[1][0][0]]
+    assert copy.members[0].hidden[2].groups == 64

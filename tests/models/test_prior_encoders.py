@@ -1,0 +1,68 @@
+"""The priors' audio and style encoders."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nwt_tf.models.audio_encoder import AudioEncoder
+from nwt_tf.models.style_encoder import StyleEncoder, StylePosterior, StylePyramid
+
+FRAMES = 45
+
+
+def test_audio_becomes_a_grid_a_video_frame():
+    encoder = AudioEncoder((8,) * 7, (6, 5))
+    assert encoder(tf.zeros((2, 4 * FRAMES, 80))).shape == (2, FRAMES, 4, 4, 5)
+
+
+def test_audio_features_look_around_their_frame_in_both_directions():
+    """Six dilated Conv1D reach 18 frames to each side, the pyramid's six SC3D another 6."""
+    encoder = AudioEncoder((8,) * 7, (6, 5))
+    mel = np.float32(np.random.default_rng(0).normal(size=(1, 4 * (2 * 24 + 7), 80)))
+    changed = mel.copy()
+    changed[:, 4 * 27 : 4 * 28] += 30.0
+    moved = np.abs(encoder(changed) - encoder(mel)).max(axis=(0, 2, 3, 4)) > 0
+    reached = np.flatnonzero(moved)
+    assert 27 in reached and reached.min() < 20 and reached.max() > 34
+    assert reached.min() >= 27 - 24 and reached.max() <= 27 + 24
+
+
+@pytest.fixture(scope="module")
+def style_encoder():
+    return StyleEncoder(5, 4, 8, (6, 6, 6, 6), 3)
+
+
+@pytest.mark.parametrize("frames", [1, 7])
+def test_style_of_clips_of_any_length(style_encoder, frames):
+    codes = np.random.default_rng(0).integers(0, 5, (2, frames, 8, 7, 2)).astype(np.int32)
+    posterior = style_encoder(codes)
+    assert posterior.mean.shape == posterior.std.shape == (2, 3)
+    assert posterior.std.numpy().min() >= np.exp(-4.0)  # C.2.2
+    assert np.abs(posterior.mean[0] - posterior.mean[1]).max() > 1e-5
+
+
+def test_the_posterior_s_std_never_falls_below_exp_minus_4(style_encoder):
+    codes = tf.zeros((1, 2, 8, 7, 2), tf.int32)
+    style_encoder(codes)
+    bias = style_encoder.posterior.bias
+    before = bias.numpy()
+    bias.assign(before - 100.0)
+    np.testing.assert_allclose(style_encoder(codes).std, np.exp(-4.0), rtol=1e-6)
+    bias.assign(before)
+
+
+def test_draws_have_the_posterior_s_moments():
+    mean, std = tf.constant([[1.0, -2.0]]), tf.constant([[0.5, 2.0]])
+    posterior = StylePosterior(tf.repeat(mean, 20_000, 0), tf.repeat(std, 20_000, 0))
+    drawn = posterior.sample(tf.constant([1, 2])).numpy()
+    np.testing.assert_allclose(drawn.mean(axis=0), mean[0], atol=0.07)
+    np.testing.assert_allclose(drawn.std(axis=0), std[0], rtol=0.03)
+    np.testing.assert_array_equal(drawn, posterior.sample(tf.constant([1, 2])))
+
+
+def test_style_grid_is_one_for_all_frames():
+    pyramid = StylePyramid((6, 5))
+    style = tf.random.stateless_normal((2, 3), (0, 1))
+    grid = pyramid(style)
+    assert grid.shape == (2, 1, 4, 4, 5)
+    assert np.abs(grid[0] - grid[1]).max() > 1e-4

@@ -1,0 +1,127 @@
+"""The prior's training: the loss and its parts, corrupted histories, learning, resuming."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from configs.prior import get_config
+from nwt_tf import losses
+from nwt_tf.models.far import FAR
+from nwt_tf.training.distribution import split_seed
+from nwt_tf.training.prior_trainer import PriorTrainer, corrupt_codes
+from nwt_tf.training.schedules import adam
+
+SEED = tf.constant([1, 2])
+CODES = 5
+
+
+@pytest.fixture(scope="module")
+def trainer():
+    keras.utils.set_random_seed(0)
+    prior = FAR(
+        grid=(2, 2),
+        num_heads=2,
+        num_codes=CODES,
+        num_episodes=2,
+        episode_dim=4,
+        audio_widths=(4,) * 7,
+        audio_pyramid=(4,),
+        style_dim=3,
+        style_widths=(4,) * 4,
+        style_pyramid=(4,),
+        embedding_dim=4,
+        width=8,
+        hidden=8,
+        strides=(1,),
+        dilations=((1, 1, 2),),
+    )
+    prior.build()
+    trainer = PriorTrainer(prior, style_kl=0.5, history_noise=0.3, seed=3)
+    settings = dataclasses.replace(get_config("tiny").train, ema=0.9)
+    trainer.compile(adam(1e-2, settings, (0.9, 0.99), clip_norm=1.0))
+    return trainer
+
+
+@pytest.fixture(scope="module")
+def batch():
+    rng = np.random.default_rng(0)
+    return {
+        "mel": tf.constant(rng.normal(size=(2, 24, 80)) * 4 - 6, tf.float32),
+        "codes": tf.constant(rng.integers(0, CODES, (2, 6, 2, 2, 2)), tf.int32),
+        "episode": tf.constant([0, -1]),
+    }
+
+
+def test_the_loss_is_nats_a_code_plus_the_style_s_share_of_them(trainer, batch):
+    mel, codes, episode = batch["mel"], batch["codes"], batch["episode"]
+    loss, logs = trainer.forward_losses(mel, codes, episode, SEED, codes)
+    logits, posterior = trainer.prior(mel, codes, episode, split_seed(SEED, 0))
+    code = losses.code_cross_entropy(logits, codes)
+    kl = losses.style_kl(posterior.mean, posterior.std)
+    np.testing.assert_allclose(logs["code"], code, rtol=1e-5)
+    np.testing.assert_allclose(logs["bits_per_code"], code / np.log(2), rtol=1e-5)
+    np.testing.assert_allclose(loss, code + 0.5 * kl / (6 * 2 * 2 * 2), rtol=1e-5)
+
+
+def test_validation_shows_the_true_history_and_repeats(trainer, batch):
+    first, second = trainer.test_step(batch), trainer.test_step(batch)
+    seed = tf.constant([trainer.seed, 0])
+    truth = trainer.forward_losses(
+        batch["mel"], batch["codes"], batch["episode"], seed, batch["codes"]
+    )[1]
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name])
+        np.testing.assert_allclose(value, truth[name], rtol=1e-6)
+
+
+def test_corruption_draws_a_rate_a_clip_up_to_the_given_one():
+    codes = tf.fill((400, 10, 4, 4, 2), -7)  # no noise is equal to it
+    shown = corrupt_codes(codes, 0.4, CODES, SEED).numpy()
+    hit = shown != -7
+    rates = hit.reshape(400, -1).mean(axis=1)
+    assert abs(rates.mean() - 0.2) < 0.02
+    assert rates.min() < 0.02 and 0.37 < rates.max() < 0.5
+    counts = np.bincount(shown[hit], minlength=CODES) / hit.sum()
+    np.testing.assert_allclose(counts, 1 / CODES, atol=0.02)
+    np.testing.assert_array_equal(corrupt_codes(codes, 0.0, CODES, SEED), codes)
+
+
+def test_the_targets_stay_true_under_a_corrupted_history(trainer, batch):
+    """The decoder alone sees the corruption: style posterior and targets are the clip's."""
+    mel, codes, episode = batch["mel"], batch["codes"], batch["episode"]
+    history = corrupt_codes(codes, 1.0, CODES, SEED)
+    logs = trainer.forward_losses(mel, codes, episode, SEED, history)[1]
+    logits, posterior = trainer.prior(mel, codes, episode, split_seed(SEED, 0), history)
+    np.testing.assert_allclose(logs["code"], losses.code_cross_entropy(logits, codes), rtol=1e-5)
+    clean = trainer.forward_losses(mel, codes, episode, SEED, codes)[1]
+    np.testing.assert_allclose(logs["style_kl"], clean["style_kl"], rtol=1e-6)
+
+
+def test_fit_learns_a_repeated_batch(trainer, batch):
+    dataset = tf.data.Dataset.from_tensors(batch).repeat()
+    before = float(trainer.test_step(batch)["code"])
+    first = int(trainer.step)
+    trainer.fit(dataset, epochs=2, steps_per_epoch=30, verbose=0, shuffle=False)
+    assert int(trainer.step) == first + 60
+    assert abs(before - np.log(CODES)) < 0.1  # a uniform guess at first
+    assert float(trainer.test_step(batch)["code"]) < 0.7 * before
+
+
+def test_a_restored_checkpoint_repeats_the_steps_bit_by_bit(trainer, batch, tmp_path):
+    dataset = tf.data.Dataset.from_tensors(batch).repeat()
+    checkpoint = tf.train.Checkpoint(
+        prior=trainer.prior, optimizer=trainer.optimizer, step=trainer.step
+    )
+    path = checkpoint.write(str(tmp_path / "checkpoint"))
+    runs = []
+    for _ in range(2):
+        checkpoint.read(path).assert_consumed()
+        fitted = trainer.fit(dataset, epochs=3, steps_per_epoch=1, verbose=0, shuffle=False)
+        state = [variable.numpy() for variable in trainer.optimizer.variables]
+        runs.append((fitted.history, trainer.get_weights() + state))
+    assert runs[0][0] == runs[1][0]
+    for first, second in zip(runs[0][1], runs[1][1], strict=True):
+        np.testing.assert_array_equal(first, second)

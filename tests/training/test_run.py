@@ -1,0 +1,196 @@
+"""A training from its workdir's last state on: resuming, signals, averages, what is written.
+
+The trainer is a toy of one weight, since nothing here depends on the model.
+"""
+
+import json
+import os
+import signal
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nwt_tf import presets
+from nwt_tf.training.run import averaged_weights, check_workdir, train
+from nwt_tf.training.schedules import adam
+
+SETTINGS = SimpleNamespace(log_every=2, validate_every=4, checkpoint_minutes=60.0)
+
+
+class Toy(keras.Model):
+    """Draws a weight towards 3 with noise that the step seeds, as the real trainers do."""
+
+    def __init__(self, ema=0.9):
+        super().__init__()
+        self.dense = keras.layers.Dense(1, kernel_initializer="ones")
+        self.dense.build((None, 2))
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.built = True
+        self.compile(optimizer=adam(0.1, SimpleNamespace(epsilon=1e-7, ema=ema), (0.9, 0.99)))
+        self.optimizer.build(self.dense.trainable_variables)
+
+    def train_step(self, batch):
+        noise = tf.random.stateless_normal((1, 1), tf.stack([tf.cast(self.step, tf.int32), 0]))
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self.dense(batch) - 3.0 + 0.1 * noise))
+        variables = self.dense.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        self.step.assign_add(1)
+        return {"distance": loss}
+
+
+def run(toy, workdir, steps, dataset=None, measure=lambda: ({}, {})):
+    """Trains the toy; its preset is a file with the averaged weights."""
+
+    def save():
+        with averaged_weights(toy, toy.optimizer):
+            presets.write_weights(workdir, "dvae", presets.variables_of(toy))
+
+    return train(
+        toy,
+        tf.data.Dataset.from_tensors(tf.ones((1, 2))).repeat() if dataset is None else dataset,
+        workdir=workdir,
+        steps=steps,
+        tracked={"dense": toy.dense, "optimizer": toy.optimizer},
+        save_preset=save,
+        measure=measure,
+        show=("distance",),
+        settings=SETTINGS,
+    )
+
+
+def state_of(toy):
+    variables = toy.dense.trainable_variables + toy.optimizer.variables
+    return [np.array(variable.numpy()) for variable in variables]
+
+
+def logged(workdir):
+    """{step: distance} of metrics.jsonl's training lines."""
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return {line["step"]: line["distance"] for line in lines if "distance" in line}
+
+
+def test_a_resumed_training_ends_bit_by_bit_where_an_unbroken_one_does(tmp_path, capsys):
+    unbroken = Toy()
+    assert run(unbroken, tmp_path / "unbroken", 8)["steps"] == 8
+    run(Toy(), tmp_path / "broken", 4)
+    resumed = Toy()
+    figures = run(resumed, tmp_path / "broken", 8)
+    assert figures["steps"] == 8
+    assert "resumed from" in capsys.readouterr().out
+    for found, expected in zip(state_of(resumed), state_of(unbroken), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    broken, whole = logged(tmp_path / "broken"), logged(tmp_path / "unbroken")
+    assert broken == whole and list(whole) == [2, 4, 6, 8]
+
+
+def test_the_preset_has_the_averages_and_the_model_keeps_its_own_weights(tmp_path):
+    toy = Toy()
+    run(toy, tmp_path, 6)
+    presets.write_config(tmp_path)
+    saved = presets.read_weights(tmp_path, "dvae")["kernel"]
+    average = toy.optimizer._model_variables_moving_average[0].numpy()
+    np.testing.assert_array_equal(saved, average)
+    assert np.abs(toy.dense.kernel.numpy() - average).min() > 1e-3
+
+
+def test_a_finished_training_does_no_more_steps(tmp_path):
+    run(Toy(), tmp_path, 4)
+    again = Toy()
+    figures = run(again, tmp_path, 4)
+    assert figures["steps"] == 4 and figures["steps_per_second"] == 0
+    assert list(logged(tmp_path)) == [2, 4]
+    assert int(again.step) == 4 and again.optimizer.iterations == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_ends_the_training(tmp_path, number, capsys):
+    before = signal.getsignal(number)
+
+    def batches():
+        for count in range(10_000):
+            if count == 20:
+                os.kill(os.getpid(), number)
+            yield np.ones((1, 2), np.float32)
+
+    dataset = tf.data.Dataset.from_generator(
+        batches, output_signature=tf.TensorSpec((1, 2), tf.float32)
+    )
+    toy = Toy()
+    figures = run(toy, tmp_path, 9_000, dataset)
+    stopped = figures["steps"]
+    assert 0 < stopped < 9_000
+    assert f"{number.name}: stopping" in capsys.readouterr().out
+    assert signal.getsignal(number) == before
+    assert (tmp_path / "checkpoints" / f"ckpt-{stopped}.index").exists()
+    assert (tmp_path / "dvae.weights.0.npz").exists()
+    resumed = Toy()
+    assert run(resumed, tmp_path, stopped + 2)["steps"] == stopped + 2
+
+
+def test_validation_pictures_and_tensorboard_files(tmp_path, capsys):
+    picture = np.zeros((4, 5, 3), np.uint8)
+    measured = {"validation/ssim": 0.5}, {"validation/clips": picture}
+    run(Toy(), tmp_path, 6, measure=lambda: measured)
+    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert names == ["validation_clips_000004.png", "validation_clips_000006.png"]
+    decoded = tf.io.decode_png((tmp_path / "pictures" / names[0]).read_bytes())
+    np.testing.assert_array_equal(decoded, picture)
+    assert list((tmp_path / "logs").glob("events.out.tfevents.*"))
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
+    assert [line["step"] for line in lines] == [2, 4, 4, 6, 6]
+    assert lines[2]["validation/ssim"] == 0.5
+    np.testing.assert_allclose(lines[0]["learning_rate"], 0.1, rtol=1e-6)
+    printed = capsys.readouterr().out
+    assert "step 6/6 distance" in printed and "0:00:00 left" in printed
+    assert "step 4: validation/ssim 0.5" in printed
+
+
+def test_two_checkpoints_are_kept(tmp_path):
+    for steps in (2, 4, 6):
+        run(Toy(), tmp_path, steps)
+    kept = sorted(path.name for path in (tmp_path / "checkpoints").glob("*.index"))
+    assert kept == ["ckpt-4.index", "ckpt-6.index"]
+
+
+def test_averages_are_lent_and_taken_back():
+    toy = Toy()
+    toy.fit(tf.data.Dataset.from_tensors(tf.ones((1, 2))).repeat(5), verbose=0, shuffle=False)
+    own, average = toy.dense.get_weights(), toy.optimizer._model_variables_moving_average
+    with averaged_weights(toy, toy.optimizer):
+        for found, expected in zip(toy.dense.get_weights(), average, strict=True):
+            np.testing.assert_array_equal(found, expected)
+    with pytest.raises(RuntimeError), averaged_weights(toy, toy.optimizer):
+        raise RuntimeError
+    for found, expected in zip(toy.dense.get_weights(), own, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_without_averages_or_steps_the_weights_are_their_own(ema):
+    toy = Toy(ema)
+    own = toy.dense.get_weights()
+    with averaged_weights(toy, toy.optimizer):
+        np.testing.assert_array_equal(toy.dense.get_weights()[0], own[0])
+
+
+def test_a_workdir_of_another_config_is_refused_by_field(tmp_path):
+    config = {"model": {"stem": 8, "stages": [[8, 1]]}, "train": {"steps": 4}}
+    check_workdir(tmp_path, config)
+    check_workdir(tmp_path, config)
+    assert presets.read_config(tmp_path)["training"] == config
+    other = {"model": {"stem": 8, "stages": [[8, 2]]}, "train": {"steps": 4}}
+    with pytest.raises(ValueError, match=r"config.model.stages was \[\[8, 1\]\] and is now"):
+        check_workdir(tmp_path, other)
+    with pytest.raises(ValueError, match="config.train.seed was None and is now 1"):
+        check_workdir(tmp_path, {**config, "train": {"steps": 4, "seed": 1}})
+    assert presets.read_config(tmp_path)["training"] == config
+
+
+def test_a_preset_is_no_workdir(tmp_path):
+    presets.write_config(tmp_path, dvae={})
+    with pytest.raises(ValueError, match="is a preset, not a training workdir"):
+        check_workdir(tmp_path, {})

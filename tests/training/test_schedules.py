@@ -1,0 +1,66 @@
+"""Learning rates, KL annealing and optimizers (C.2)."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from configs import dvae as dvae_config
+from configs import prior as prior_config
+from nwt_tf.training.schedules import Halving, WarmupCosine, adam, annealed_beta, learning_rate
+
+
+def test_halving_every_50000_steps_down_to_the_floor():
+    rate = learning_rate(prior_config.get_config("paper").train)
+    for step, expected in [
+        (0, 1e-4),
+        (25_000, 1e-4 / np.sqrt(2)),
+        (50_000, 5e-5),
+        (100_000, 2.5e-5),
+        (166_000, 1.0015e-5),
+        (167_000, 1e-5),
+        (250_000, 1e-5),
+    ]:
+        np.testing.assert_allclose(rate(step), expected, rtol=1e-3)
+
+
+def test_cosine_from_the_initial_rate_to_the_minimum():
+    rate = WarmupCosine(1e-3, 1000, 1e-5, 0)
+    for step, expected in [(0, 1e-3), (500, (1e-3 + 1e-5) / 2), (1000, 1e-5), (2000, 1e-5)]:
+        np.testing.assert_allclose(rate(step), expected, rtol=1e-5)
+    assert all(rate(step) > rate(step + 100) for step in range(0, 1000, 100))
+
+
+def test_warm_up_is_linear():
+    rate = WarmupCosine(1.0, 10_000, 0.0, 10)
+    np.testing.assert_allclose([rate(step) for step in range(10)], np.arange(1, 11) / 10, rtol=1e-4)
+
+
+@pytest.mark.parametrize("schedule", [Halving(1.0, 10, 0.1), WarmupCosine(1.0, 100, 0.1, 5)])
+def test_config_round_trip(schedule):
+    copy = type(schedule).from_config(schedule.get_config())
+    for step in (0, 7, 60):
+        np.testing.assert_array_equal(copy(step), schedule(step))
+
+
+def test_configs_name_their_schedule():
+    paper = dvae_config.get_config("paper").train
+    assert learning_rate(paper) == 1e-4
+    assert isinstance(learning_rate(dvae_config.get_config("small").train), WarmupCosine)
+    with pytest.raises(ValueError, match="constant, halving or cosine.*'linear'"):
+        learning_rate(dataclasses.replace(paper, schedule="linear"))
+
+
+def test_beta_rises_logistically_around_5000_steps():
+    for step, expected in [(0, 1 / (1 + np.exp(5))), (5000, 0.5), (10_000, 1 / (1 + np.exp(-5)))]:
+        np.testing.assert_allclose(annealed_beta(step, 5000, 1e-3), expected, rtol=1e-5)
+
+
+def test_adam_takes_the_config_s_settings():
+    paper = dvae_config.get_config("paper").train
+    optimizer = adam(1e-4, paper, paper.betas)
+    assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.9, 0.999, 1e-7)
+    assert not optimizer.use_ema and optimizer.global_clipnorm is None
+    small = prior_config.get_config("small").train
+    optimizer = adam(1e-3, small, small.betas, small.clip_norm)
+    assert optimizer.use_ema and optimizer.ema_momentum == 0.998 and optimizer.global_clipnorm == 1
