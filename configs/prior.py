@@ -1,8 +1,8 @@
-"""Prior experiments: `paper`, `small`, `tiny`, `demo`.
+"""Prior experiments: `paper`, `small`, `tiny`, `demo`, and `*_mar`, `*_har` of the first three.
 
     nwt train_prior --data_dir CODES --workdir WORK --config=small
 
-`paper` is FAR of Table 5 with C.2.2. Grid, heads, codes, rate and episodes come from the extracted
+`paper` is FAR of Table 5, `paper_mar` MAR of Table 6, both with C.2.2. Grid, heads, codes, rate and episodes come from the extracted
 codes.
 """
 
@@ -25,6 +25,35 @@ class Model:
     hidden: int = 2048
     strides: tuple = (2, 1, 2)
     dilations: tuple = ((1, 1, 2), (1, 2, 2), (1, 2, 1))
+
+
+@dataclasses.dataclass
+class RasterModel:
+    """Arguments of nwt_tf.models.mar.MAR; the defaults are Table 6."""
+
+    kind: str = "mar"
+    episode_dim: int = 64
+    audio_widths: tuple = (256, 256, 256, 512, 512, 512, 1024)
+    audio_pyramid: tuple = (256, 128, 64, 64)
+    style_dim: int = 16
+    style_widths: tuple = (256, 512, 512, 512)
+    style_pyramid: tuple = (256, 128, 64, 64)
+    embedding_dim: int = 64
+    projection: int = 512
+    blocks: tuple = (
+        ((1024, 1), (2048, 2), (1024, 4)),
+        ((1024, 8), (2048, 16), (1024, 32)),
+        ((1024, 64), (1024, 128), (1024, 256), (1024, 512)),
+    )
+    kernel_size: int = 4
+
+
+@dataclasses.dataclass
+class HeadModel(RasterModel):
+    """Arguments of nwt_tf.models.har.HAR; the paper names it and gives no table."""
+
+    kind: str = "har"
+    head_width: int = 256
 
 
 @dataclasses.dataclass
@@ -73,6 +102,30 @@ def paper():
     return PriorConfig()
 
 
+@dataclasses.dataclass
+class RasterConfig(PriorConfig):
+    """An experiment with MAR."""
+
+    model: RasterModel = dataclasses.field(default_factory=RasterModel)
+
+
+@dataclasses.dataclass
+class HeadConfig(PriorConfig):
+    """An experiment with HAR."""
+
+    model: HeadModel = dataclasses.field(default_factory=HeadModel)
+
+
+def paper_mar():
+    """Table 6 and C.2.2 as printed."""
+    return RasterConfig()
+
+
+def paper_har():
+    """Table 6 with a network over the heads behind it."""
+    return HeadConfig()
+
+
 def small():
     """FAR of 10 M parameters for 16x14 Memcodes of GRID, whole 3 s clips, bfloat16."""
     return PriorConfig(
@@ -101,6 +154,38 @@ def small():
             mixed_precision=True,
         ),
     )
+
+
+def small_mar():
+    """MAR of 8 M parameters for 16x14 Memcodes of GRID; bfloat16."""
+    config = small()
+    model = RasterModel(
+        episode_dim=16,
+        audio_widths=config.model.audio_widths,
+        audio_pyramid=(48, 32, 16, 16),
+        style_widths=(32, 96, 96, 96),
+        style_pyramid=(32, 24, 16, 12),
+        embedding_dim=64,
+        projection=192,
+        blocks=(
+            ((256, 1), (512, 2), (256, 4)),
+            ((256, 8), (512, 16), (256, 32)),
+            ((256, 64), (256, 128), (256, 256), (256, 512)),
+        ),
+    )
+    train = dataclasses.replace(config.train, batch_size=16, clip_frames=32, learning_rate=5e-4)
+    return RasterConfig(model, config.loss, train)
+
+
+def small_har():
+    """`small_mar` with a network over the heads behind it."""
+    config = small_mar()
+    return HeadConfig(_head_model(config.model, 96), config.loss, config.train)
+
+
+def _head_model(model, head_width):
+    arguments = {**dataclasses.asdict(model), "kind": "har", "head_width": head_width}
+    return HeadModel(**arguments)
 
 
 def tiny():
@@ -132,8 +217,31 @@ def tiny():
     )
 
 
+def tiny_mar():
+    """MAR at the width of `tiny`."""
+    config = tiny()
+    model = RasterModel(
+        episode_dim=4,
+        audio_widths=(8,) * 7,
+        audio_pyramid=(8, 8, 4),
+        style_dim=4,
+        style_widths=(8,) * 4,
+        style_pyramid=(8, 8, 4),
+        embedding_dim=8,
+        projection=16,
+        blocks=(((16, 1), (16, 2)), ((16, 4), (16, 16))),
+    )
+    return RasterConfig(model, config.loss, config.train)
+
+
+def tiny_har():
+    """HAR at the width of `tiny`."""
+    config = tiny_mar()
+    return HeadConfig(_head_model(config.model, 8), config.loss, config.train)
+
+
 def demo():
-    """FAR for the demo's 8x7 Memcodes: learns mouth from sound in minutes on two cores."""
+    """FAR for the demo's 16x14 Memcodes: learns mouth from sound in a minute and a half on two cores."""
     config = tiny()
     config.model = Model(
         episode_dim=8,
@@ -142,32 +250,43 @@ def demo():
         style_dim=4,
         style_widths=(16,) * 4,
         style_pyramid=(8, 8),
-        embedding_dim=8,
+        embedding_dim=4,
         width=64,
         hidden=64,
-        strides=(2, 1, 1),
+        strides=(2, 1, 2),
     )
     config.loss = Loss(history_noise=0.5)
     config.train = dataclasses.replace(
         config.train,
-        batch_size=8,
-        clip_frames=32,
+        batch_size=4,
+        clip_frames=24,
         steps=400,
         schedule="cosine",
         learning_rate=3e-3,
-        minimum_rate=2e-4,
+        minimum_rate=1e-4,
         warmup=20,
         clip_norm=1.0,
         ema=0.98,
         log_every=10,
-        validate_every=200,
+        validate_every=400,
     )
     return config
 
 
 def get_config(name="small"):
-    """The experiment `name`: paper, small, tiny or demo."""
-    variants = {"paper": paper, "small": small, "tiny": tiny, "demo": demo}
+    """The experiment `name`, one of those above."""
+    variants = {
+        "paper": paper,
+        "paper_mar": paper_mar,
+        "paper_har": paper_har,
+        "small": small,
+        "small_mar": small_mar,
+        "small_har": small_har,
+        "tiny": tiny,
+        "tiny_mar": tiny_mar,
+        "tiny_har": tiny_har,
+        "demo": demo,
+    }
     if name not in variants:
         raise ValueError(f"there is no variant {name!r}; there are {', '.join(variants)}")
     return variants[name]()

@@ -117,6 +117,17 @@ def sequence_dataset(
     return _batches(data_dir, split, batch_size, clip_frames, seed, training, manifest, select)
 
 
+def _shard_paths(data_dir, manifest, split) -> list[str]:
+    """Files of a split; all are checked before any is read."""
+    paths = [Path(data_dir) / shard.name for shard in manifest.splits[split]]
+    for path in paths:
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path}: is missing, though dataset.json lists it; copy it or build again"
+            )
+    return [str(path) for path in paths]
+
+
 def _batches(data_dir, split, batch_size, clip_frames, seed, training, manifest, select):
     clips = usable_clips(data_dir, split, clip_frames)
     if clip_frames is None and batch_size > 1 and len(set(clips.values())) > 1:
@@ -136,7 +147,7 @@ def _batches(data_dir, split, batch_size, clip_frames, seed, training, manifest,
         episode = tf.argmax(tf.equal(episodes, record["episode"]), output_type=tf.int32)
         return select(record, first, count) | {"episode": episode}
 
-    paths = [str(Path(data_dir) / shard.name) for shard in manifest.splits[split]]
+    paths = _shard_paths(data_dir, manifest, split)
     shards = tf.data.Dataset.from_tensor_slices(paths)
     if training:
         shards = shards.shuffle(len(paths), seed=seed)
@@ -161,13 +172,26 @@ def read_clips(data_dir: str | os.PathLike, split: str) -> Iterator[dict]:
         (uint8 [T, height, width, 3]) and `codes` (int32 [T, h, w, heads]).
 
     Raises:
-        FileNotFoundError, ValueError: No such dataset, no clips in the split.
+        FileNotFoundError, ValueError: No such dataset or shard, no clips in the split.
     """
     usable_clips(data_dir, split)
     manifest = Manifest.load(data_dir)
     fps = manifest.config["fps"]
-    paths = [str(Path(data_dir) / shard.name) for shard in manifest.splits[split]]
-    for serialized in tf.data.TFRecordDataset(paths).as_numpy_iterator():
+    paths = _shard_paths(data_dir, manifest, split)
+
+    size = (manifest.config["height"], manifest.config["width"], 3)
+
+    def decode(serialized):
+        frames = parse(serialized)["frames"]  # none in a dataset of codes alone
+        video = tf.map_fn(
+            lambda frame: tf.ensure_shape(decode_frame(frame), size),
+            frames,
+            fn_output_signature=tf.TensorSpec(size, tf.uint8),
+        )
+        return serialized, video
+
+    records = tf.data.TFRecordDataset(paths).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+    for serialized, video in records.prefetch(1).as_numpy_iterator():
         record = deserialize(serialized)
         clip = {
             "record": record,
@@ -175,9 +199,8 @@ def read_clips(data_dir: str | os.PathLike, split: str) -> Iterator[dict]:
             "episode": manifest.episodes.index(record.episode),
             "mel": align(record.mel, record.num_frames, fps),
         }
-        if record.frames:
-            frames = tf.constant(record.frames)
-            clip["video"] = tf.map_fn(decode_frame, frames, fn_output_signature=tf.uint8).numpy()
+        if len(video):
+            clip["video"] = video
         if record.codes is not None:
             clip["codes"] = record.codes.astype("int32")
         yield clip

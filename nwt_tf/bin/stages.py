@@ -142,7 +142,8 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0):
     splits, clips, frames = {}, 0, 0
     for split in manifest.splits:
         with ShardWriter(output_dir, split) as writer:
-            for clip in read_clips(data_dir, split):
+            found = read_clips(data_dir, split) if manifest.clip_frames(split) else ()
+            for clip in found:
                 draw = tf.constant([seed, clips]) if sampled else None
                 codes = dvae.encode(to_unit_range(clip["video"])[None], draw)
                 record = dataclasses.replace(

@@ -25,6 +25,7 @@ class AudioEncoder(keras.layers.Layer):
 
     def __init__(self, widths, pyramid, **kwargs):
         super().__init__(**kwargs)
+        self._arguments = {"widths": list(widths), "pyramid": list(pyramid)}
         self.convs = [
             keras.layers.Conv1D(
                 width,
@@ -47,3 +48,6 @@ class AudioEncoder(keras.layers.Layer):
         for conv in self.convs:
             features = conv(features)
         return self.pyramid(features)
+
+    def get_config(self):
+        return {**super().get_config(), **self._arguments}

@@ -8,6 +8,13 @@ from nwt_tf import presets
 from nwt_tf.layers.hard_attention import MultiHeadHardAttention, gumbel_noise
 from nwt_tf.layers.resample import fold_time, unfold_time, upsample
 from nwt_tf.layers.residual import ResidualBlock2D, leaky_relu
+from nwt_tf.models.input_checks import (
+    check_at_least,
+    check_codes,
+    check_episode,
+    check_finite,
+    check_video,
+)
 
 TEMPORAL_KERNELS = ((4, 2, 2), (2, 2, 2), (2, 2, 2))  # of the temporal block, Table 4a
 
@@ -16,6 +23,14 @@ def _conv3d(filters, kernel, policy, name):
     return keras.layers.Conv3D(
         filters, kernel, padding="same", activation=leaky_relu, dtype=policy, name=name
     )
+
+
+def _generator_arguments(stages, temporal, res_convs):
+    return {
+        "stages": [list(stage) for stage in stages],
+        "temporal": list(temporal),
+        "res_convs": res_convs,
+    }
 
 
 class Encoder(keras.layers.Layer):
@@ -32,6 +47,7 @@ class Encoder(keras.layers.Layer):
 
     def __init__(self, stem, stages, temporal, res_convs, **kwargs):
         super().__init__(**kwargs)
+        self._arguments = _generator_arguments(stages, temporal, res_convs) | {"stem": stem}
         policy = self.dtype_policy
         conv = {"padding": "same", "activation": leaky_relu, "dtype": policy}
         self.frame_layers = [keras.layers.Conv2D(stem, 4, name="stem", **conv)]
@@ -57,6 +73,9 @@ class Encoder(keras.layers.Layer):
             features = layer(features)
         return features
 
+    def get_config(self):
+        return {**super().get_config(), **self._arguments}
+
 
 class Decoder(keras.layers.Layer):
     """Memcode values to frames: the encoder mirrored, with nearest-neighbour upsampling (B.1.3).
@@ -67,6 +86,7 @@ class Decoder(keras.layers.Layer):
 
     def __init__(self, stages, temporal, res_convs, **kwargs):
         super().__init__(**kwargs)
+        self._arguments = _generator_arguments(stages, temporal, res_convs)
         policy = self.dtype_policy
         conv = {"padding": "same", "dtype": policy}
         self.temporal_layers = [
@@ -97,6 +117,9 @@ class Decoder(keras.layers.Layer):
                 frames = block(frames)
         return ops.cast(unfold_time(self.pixels(frames), like=values), "float32")
 
+    def get_config(self):
+        return {**super().get_config(), **self._arguments}
+
 
 class DVAE(keras.Model):
     """dVAE-Adv: video to Memcodes and back.
@@ -109,7 +132,9 @@ class DVAE(keras.Model):
         episode_dim: width of the episode embedding, concatenated to the attention output (B.3).
 
     Raises:
-        ValueError: for sizes that do not divide.
+        ValueError: for sizes that do not divide, no heads, a codebook of one, fewer than no episodes.
+            Every public call refuses shapes, dtypes and, outside graphs, values that are not as
+            documented.
     """
 
     def __init__(
@@ -128,6 +153,8 @@ class DVAE(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_at_least(0, num_episodes=num_episodes)
+        check_at_least(1, res_convs=res_convs)
         stride = 2 ** len(stages)
         for name, size in (("height", height), ("width", width)):
             if size < stride or size % stride:
@@ -139,9 +166,7 @@ class DVAE(keras.Model):
             "height": height,
             "width": width,
             "stem": stem,
-            "stages": [list(stage) for stage in stages],
-            "temporal": list(temporal),
-            "res_convs": res_convs,
+            **_generator_arguments(stages, temporal, res_convs),
             "num_heads": num_heads,
             "num_codes": num_codes,
             "code_dim": code_dim,
@@ -192,10 +217,18 @@ class DVAE(keras.Model):
         Returns:
             (reconstruction float32 like video, Quantized).
         """
-        if episode is None:
-            episode = tf.fill(tf.shape(video)[:1], -1)
+        check_video(video, self.height, self.width)
+        episode = self._episode(episode, like=video)
         quantized = self.attention(self.encoder(video), seed=seed, training=training)
         return self.render(quantized.values, episode), quantized
+
+    def _episode(self, episode, like):
+        """The checked episode int32 [B], all -1 for None."""
+        if episode is None:
+            return tf.fill(tf.shape(like)[:1], -1)
+        episode = tf.convert_to_tensor(episode)
+        check_episode(episode, self.num_episodes)
+        return tf.cast(episode, tf.int32)
 
     def _windows(self, function, clips, window):
         """Applies a function that reads `context` frames to each side, a window at a time.
@@ -219,6 +252,10 @@ class DVAE(keras.Model):
         Returns:
             int32 [B, T, h, w, num_heads].
         """
+        video = tf.convert_to_tensor(video)
+        check_video(video, self.height, self.width)
+        check_finite("video", video)
+        check_at_least(1, window=window)
         logits = tf.concat(list(self._windows(self._encode_logits, video, window)), axis=1)
         flat = tf.reshape(logits, (-1, self.num_heads, self.num_codes))
         if seed is not None:
@@ -245,9 +282,10 @@ class DVAE(keras.Model):
 
     def decode_windows(self, codes, episode=None, window=64):
         """As decode, but yields float32 [B, window, height, width, 3] as they are computed."""
-        if episode is None:
-            episode = tf.fill(tf.shape(codes)[:1], -1)
-        episode = tf.convert_to_tensor(episode, tf.int32)
+        codes = tf.convert_to_tensor(codes)
+        check_codes(codes, self.grid, self.num_heads, self.num_codes)
+        check_at_least(1, window=window)
+        episode = self._episode(episode, like=codes)
         return self._windows(lambda part: self._decode(part, episode), codes, window)
 
     @tf.function(reduce_retracing=True)

@@ -35,7 +35,10 @@ class HAR(MAR):
             CausalConv1D(head_width, (self.HEAD_TAPS,), dilation, dtype=policy, name=f"head{i}")
             for i, dilation in enumerate(self.HEAD_DILATIONS)
         ]
-        self.output_layer = keras.layers.Dense(self.num_codes, dtype=policy, name="logits")
+
+    def _output_width(self):
+        """Logits that the output layer gives at once: those of one head."""
+        return self.num_codes
 
     def _embed_head(self, codes, head):
         """Codes of the head before `head`, int [...], -1 before the first -> [..., head_width]."""

@@ -94,7 +94,11 @@ class MAR(Prior):
             ]
             for i, block in enumerate(blocks)
         ]
-        self.output_layer = keras.layers.Dense(num_heads * num_codes, dtype=policy, name="logits")
+        self.output_layer = keras.layers.Dense(self._output_width(), dtype=policy, name="logits")
+
+    def _output_width(self):
+        """Logits that the output layer gives at once: those of all heads."""
+        return self.num_heads * self.num_codes
 
     def condition(self, mel, style, episode):
         """Conditioning cropped to the grid: audio [B, T, h, w, A], style [B, 1, h, w, S]."""

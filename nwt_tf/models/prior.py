@@ -8,6 +8,7 @@ from keras import ops
 
 from nwt_tf.layers.mel import MELS_PER_FRAME, N_MELS
 from nwt_tf.models.audio_encoder import AudioEncoder
+from nwt_tf.models.input_checks import check_at_least, check_codes, check_episode, check_shape
 from nwt_tf.models.style_encoder import StyleEncoder, StylePyramid
 
 
@@ -56,6 +57,10 @@ class Prior(keras.Model):
         padded_grid: the (height, width) that the style encoder reads.
         steps_per_frame: elements of a frame.
         element_shape: of the codes of an element.
+
+    Raises:
+        ValueError: for no heads, a codebook of one, fewer than no episodes. `condition` and the call
+            refuse shapes, dtypes and, outside graphs, values that are not as documented.
     """
 
     def __init__(
@@ -79,6 +84,9 @@ class Prior(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_at_least(1, num_heads=num_heads)
+        check_at_least(2, num_codes=num_codes)
+        check_at_least(0, num_episodes=num_episodes)
         self._arguments = {
             "grid": list(grid),
             "num_heads": num_heads,
@@ -130,6 +138,16 @@ class Prior(keras.Model):
             style: float [B, style_dim].
             episode: int32 [B]; -1 is 'none', the embedding's first row.
         """
+        mel, style, episode = map(tf.convert_to_tensor, (mel, style, episode))
+        frames = mel.shape[1] if mel.shape.rank == 3 else None
+        check_shape(
+            "mel",
+            mel,
+            (None, None if frames is None else frames - frames % MELS_PER_FRAME, N_MELS),
+            f"[B, {MELS_PER_FRAME} T, {N_MELS}] with at least one video frame (align_mel)",
+        )
+        check_shape("style", style, (None, self.style_dim), f"[B, {self.style_dim}]")
+        check_episode(episode, self.num_episodes)
         return Conditioning(
             self.audio_encoder(mel), self.style_grid(style), self.episode_embedding(episode + 1)
         )
@@ -146,6 +164,13 @@ class Prior(keras.Model):
         Returns:
             (logits float32 [B, T, h, w, heads, num_codes], StylePosterior).
         """
+        check_codes(codes, self.grid, self.num_heads, self.num_codes)
+        mels, frames = mel.shape[1], codes.shape[1]
+        if None not in (mels, frames) and mels != MELS_PER_FRAME * frames:
+            raise ValueError(
+                f"mel must have {MELS_PER_FRAME} frames for each frame of the codes. Received: mel "
+                f"of {mels} frames for codes of {frames}"
+            )
         posterior = self.style_encoder(codes)
         conditioning = self.condition(mel, posterior.sample(seed), episode)
         return self.logits(codes if history is None else history, conditioning), posterior

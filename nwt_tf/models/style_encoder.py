@@ -39,6 +39,14 @@ class StyleEncoder(keras.layers.Layer):
 
     def __init__(self, num_codes, embedding_dim, merge, grid, widths, style_dim, **kwargs):
         super().__init__(**kwargs)
+        self._arguments = {
+            "num_codes": num_codes,
+            "embedding_dim": embedding_dim,
+            "merge": merge,
+            "grid": list(grid),
+            "widths": list(widths),
+            "style_dim": style_dim,
+        }
         self.grid = tuple(grid)
         self.embedding = CodeEmbedding(
             num_codes, embedding_dim, merge, dtype=self.dtype_policy, name="embedding"
@@ -75,6 +83,9 @@ class StyleEncoder(keras.layers.Layer):
         mean, spread = ops.split(self.posterior(pooled), 2, axis=-1)
         return StylePosterior(mean, ops.softplus(spread) + MINIMUM_STD)
 
+    def get_config(self):
+        return {**super().get_config(), **self._arguments}
+
 
 class StylePyramid(keras.layers.Layer):
     """Style latent to a grid of features, the same for every frame: [B, D] -> [B, 1, 2^n, 2^n, C].
@@ -89,6 +100,7 @@ class StylePyramid(keras.layers.Layer):
 
     def __init__(self, pyramid, **kwargs):
         super().__init__(**kwargs)
+        self._widths = list(pyramid)
         self.pyramid = SpatialPyramid(
             pyramid, time_padding="valid", dtype=self.dtype_policy, name="pyramid"
         )
@@ -96,3 +108,6 @@ class StylePyramid(keras.layers.Layer):
     def call(self, style):
         style = ops.cast(style, self.compute_dtype)[:, None]
         return self.pyramid(ops.repeat(style, self.pyramid.time_span, axis=1))
+
+    def get_config(self):
+        return {**super().get_config(), "pyramid": self._widths}

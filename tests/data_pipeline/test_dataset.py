@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -140,3 +141,12 @@ def test_errors(data_dir, tmp_path):
     dataclasses.replace(manifest, codes=None).save(tmp_path)
     with pytest.raises(ValueError, match="holds no codes; make them with nwt extract_codes"):
         dataset.sequence_dataset(tmp_path, "train", 1)
+
+
+def test_a_missing_shard_is_named(data_dir, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(data_dir, copy)
+    (copy / "train-00000.tfrecord").unlink()
+    for read in (dataset.read_clips, lambda *where: iter(dataset.video_dataset(*where, 1, 4))):
+        with pytest.raises(FileNotFoundError, match="train-00000.tfrecord: is missing"):
+            next(read(copy, "train"))

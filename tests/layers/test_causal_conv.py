@@ -5,20 +5,23 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nwt_tf.layers.causal_conv import CausalConv3D
+from nwt_tf.layers.causal_conv import CausalConv1D, CausalConv3D
 
-FRAMES, HEIGHT, WIDTH, CHANNELS, FILTERS = 9, 4, 3, 5, 6
+FRAMES, SPACE, CHANNELS, FILTERS = 9, (4, 3), 5, 6
 DILATIONS = [1, 2, 4]
+KERNELS_3D = [(3, 2, 2), (2, 3, 3), (1, 1, 1)]
+KERNELS_1D = [(4,), (2,), (1,)]
 
 
-@pytest.fixture(scope="module")
-def clip():
-    return tf.random.stateless_normal((2, FRAMES, HEIGHT, WIDTH, CHANNELS), (0, 1))
+def clip_of(kernel_size):
+    space = SPACE if len(kernel_size) == 3 else ()
+    return tf.random.stateless_normal((2, FRAMES, *space, CHANNELS), (0, 1))
 
 
-def layer_of(dilation, kernel_size=(3, 2, 2), dtype="float32"):
-    layer = CausalConv3D(FILTERS, kernel_size, dilation, dtype=dtype)
-    layer.build((None, None, HEIGHT, WIDTH, CHANNELS))
+def layer_of(kernel_size, dilation, dtype="float32"):
+    kind = CausalConv3D if len(kernel_size) == 3 else CausalConv1D
+    layer = kind(FILTERS, kernel_size, dilation, dtype=dtype)
+    layer.build(clip_of(kernel_size).shape)
     rng = np.random.default_rng(dilation)
     for variable in layer.trainable_variables:
         variable.assign(rng.normal(size=variable.shape, scale=0.3))
@@ -26,65 +29,55 @@ def layer_of(dilation, kernel_size=(3, 2, 2), dtype="float32"):
 
 
 @pytest.mark.parametrize("dilation", DILATIONS)
-@pytest.mark.parametrize("kernel_size", [(3, 2, 2), (2, 3, 3), (1, 1, 1)])
-def test_equals_keras_on_padded_input(clip, kernel_size, dilation):
-    layer = layer_of(dilation, kernel_size)
-    reference = keras.layers.Conv3D(FILTERS, kernel_size, dilation_rate=(dilation, 1, 1))
-    time, height, width = kernel_size
-    padded = tf.pad(
-        clip,
-        [
-            (0, 0),
-            ((time - 1) * dilation, 0),
-            ((height - 1) // 2, height // 2),
-            ((width - 1) // 2, width // 2),
-            (0, 0),
-        ],
-    )
+@pytest.mark.parametrize("kernel_size", KERNELS_3D + KERNELS_1D)
+def test_equals_keras_on_padded_input(kernel_size, dilation):
+    layer, clip = layer_of(kernel_size, dilation), clip_of(kernel_size)
+    time, *space = kernel_size
+    conv = keras.layers.Conv3D if space else keras.layers.Conv1D
+    reference = conv(FILTERS, kernel_size, dilation_rate=(dilation, *[1] * len(space)))
+    around = [((size - 1) // 2, size // 2) for size in space]
+    padded = tf.pad(clip, [(0, 0), ((time - 1) * dilation, 0), *around, (0, 0)])
     reference.build(padded.shape)
     reference.set_weights(layer.get_weights())
     np.testing.assert_allclose(layer(clip), reference(padded), atol=1e-5)
 
 
 @pytest.mark.parametrize("dilation", DILATIONS)
-def test_gradient_reaches_the_taps_and_is_exactly_zero_elsewhere(clip, dilation):
-    layer = layer_of(dilation)
+@pytest.mark.parametrize("kernel_size", [(3, 2, 2), (4,)])
+def test_gradient_reaches_the_taps_and_is_exactly_zero_elsewhere(kernel_size, dilation):
+    layer, clip = layer_of(kernel_size, dilation), clip_of(kernel_size)
     for t in (0, 3, FRAMES - 1):
         with tf.GradientTape() as tape:
             tape.watch(clip)
             total = tf.reduce_sum(tf.square(layer(clip)[:, t]))
-        reached = np.abs(tape.gradient(total, clip)).max(axis=(0, 2, 3, 4)) > 0
-        taps = {t - k * dilation for k in range(3)}
+        slopes = np.abs(tape.gradient(total, clip))
+        reached = np.moveaxis(slopes, 1, 0).reshape(FRAMES, -1).max(axis=1) > 0
+        taps = {t - k * dilation for k in range(kernel_size[0])}
         np.testing.assert_array_equal(reached, [s in taps for s in range(FRAMES)])
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.05)])
 @pytest.mark.parametrize("dilation", DILATIONS)
-def test_stepping_equals_the_full_pass(clip, dilation, dtype, tolerance):
-    layer = layer_of(dilation, dtype=dtype)
+@pytest.mark.parametrize("kernel_size", [(3, 2, 2), (4,), (1,)])
+def test_stepping_equals_the_full_pass(kernel_size, dilation, dtype, tolerance):
+    layer, clip = layer_of(kernel_size, dilation, dtype), clip_of(kernel_size)
     full = layer(clip)
-    state = layer.init_state(len(clip), HEIGHT, WIDTH)
+    state = layer.init_state(len(clip), *clip.shape[2:-1])
     assert full.dtype == state.dtype == layer.compute_dtype
-    assert state.shape[1] == layer.history == 2 * dilation
+    assert len(state) == layer.history == (kernel_size[0] - 1) * dilation
     for t in range(FRAMES):
-        frame, state = layer.step(tf.cast(clip[:, t], layer.compute_dtype), state)
-        assert frame.dtype == full.dtype
+        inputs = tf.cast(clip[:, t], layer.compute_dtype)
+        frame, state = layer.step(inputs, state, tf.constant(t))
+        assert frame.dtype == full.dtype and len(state) == layer.history
         np.testing.assert_allclose(
             tf.cast(frame, tf.float32), tf.cast(full[:, t], tf.float32), atol=tolerance
         )
 
 
-def test_works_inside_a_graph_with_dynamic_batch_and_time(clip):
-    layer = layer_of(2)
-    shape = [None, None, HEIGHT, WIDTH, CHANNELS]
-    graph = tf.function(layer.call, input_signature=[tf.TensorSpec(shape)])
-    for frames in (1, 4, FRAMES):
-        np.testing.assert_allclose(graph(clip[:1, :frames]), layer(clip[:1, :frames]), atol=1e-6)
-
-
-def test_config_round_trip(clip):
-    layer = layer_of(4, (2, 2, 2))
-    copy = CausalConv3D.from_config(layer.get_config())
-    copy.build(clip.shape)
-    copy.set_weights(layer.get_weights())
-    np.testing.assert_array_equal(copy(clip), layer(clip))
+def test_the_ring_holds_the_last_inputs_each_in_its_slot():
+    layer, clip = layer_of((3,), 2), clip_of((3,))
+    state = layer.init_state(2)
+    for t in range(7):
+        state = layer.step(clip[:, t], state, t)[1]
+    for t in (3, 4, 5, 6):
+        np.testing.assert_array_equal(state[t % 4], clip[:, t])

@@ -1,5 +1,6 @@
 """SC3D against a loop over places, in values and gradients."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -93,10 +94,11 @@ def test_places_have_weights_of_their_own_and_time_shares_them():
     assert len(np.unique(places.round(4), axis=0)) == len(places)
 
 
-def test_initial_outputs_keep_the_inputs_scale():
+def test_small_signals_pass_the_first_weights_and_mish_at_their_scale():
     layer = SpatiallyConnected3D(64, (3, 2, 2), "valid")
-    outputs = layer(tf.random.stateless_normal((1, 6, 4, 4, 64), (0, 1)))[:, :, :-1, :-1]
-    assert 0.8 < float(tf.math.reduce_std(outputs)) < 1.2
+    signal = 0.1 * tf.random.stateless_normal((1, 6, 4, 4, 64), (0, 1))
+    outputs = keras.activations.mish(layer(signal))[:, :, :-1, :-1]  # away from the padding
+    assert 0.8 < float(tf.math.reduce_std(outputs)) / 0.1 < 1.2
 
 
 def test_other_time_padding_is_refused():
@@ -121,14 +123,3 @@ def test_valid_pyramid_on_a_constant_is_an_endless_clip_s_middle():
     middle = endless(tf.repeat(features, length, axis=1))[:, length // 2 : length // 2 + 1]
     assert once.shape == (2, 1, 4, 4, 3)
     np.testing.assert_allclose(once, middle, atol=1e-6)
-
-
-@pytest.mark.parametrize("kind", [SpatiallyConnected3D, SpatialPyramid])
-def test_config_round_trip(kind):
-    original = kind(3, (2, 2, 2), "causal") if kind is SpatiallyConnected3D else kind((3, 2))
-    inputs = tf.ones((1, 4, 3, 3, 2)) if kind is SpatiallyConnected3D else tf.ones((1, 4, 2))
-    expected = original(inputs)
-    copy = kind.from_config(original.get_config())
-    copy(inputs)
-    copy.set_weights(original.get_weights())
-    np.testing.assert_array_equal(copy(inputs), expected)

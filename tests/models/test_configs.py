@@ -38,7 +38,7 @@ def test_paper_settings_are_the_defaults_of_what_takes_them(settings, kind):
         ("paper", 256, 224, (16, 14)),
         ("small", 128, 112, (16, 14)),
         ("tiny", 64, 56, (8, 7)),
-        ("demo", 64, 56, (8, 7)),
+        ("demo", 64, 56, (16, 14)),
     ],
 )
 def test_the_two_stages_of_a_variant_fit_together(name, height, width, grid):

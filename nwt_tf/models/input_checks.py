@@ -1,0 +1,107 @@
+"""Refusals of bad input where a public call of a model enters.
+
+Shapes and dtypes are checked whenever they are known; values only outside graphs, where they are at
+hand. There it matters: on a GPU, looking up a row that does not exist gives zeros without a word.
+"""
+
+import tensorflow as tf
+
+
+def check_at_least(minimum, **sizes):
+    """Refuses a size below `minimum`.
+
+    Raises:
+        ValueError: names the size.
+    """
+    for name, size in sizes.items():
+        if size < minimum:
+            raise ValueError(f"{name} must be at least {minimum}. Received: {name}={size}")
+
+
+def check_shape(name, tensor, shape, meaning):
+    """Refuses a tensor whose static shape is another, or that has no frames (axis 1).
+
+    Args:
+        name: of the argument.
+        tensor: tf.Tensor.
+        shape: sizes, None for any.
+        meaning: of the tensor, for the message.
+
+    Raises:
+        ValueError: names the argument.
+    """
+    fits = tensor.shape.is_compatible_with(shape)
+    if not fits or (tensor.shape.rank and len(shape) > 1 and tensor.shape[1] == 0):
+        raise ValueError(f"{name} must be {meaning}. Received: {name} of shape {tensor.shape}")
+
+
+def check_video(video, height, width):
+    """Refuses what is not float [B, T, height, width, 3] with at least one frame.
+
+    Raises:
+        ValueError: see above.
+    """
+    check_shape(
+        "video",
+        video,
+        (None, None, height, width, 3),
+        f"[B, T, {height}, {width}, 3] with at least one frame",
+    )
+    if not video.dtype.is_floating:
+        raise ValueError(
+            "video must be float in [-1, 1] (layers.pixels.to_unit_range converts uint8). "
+            f"Received: video of dtype {video.dtype.name}"
+        )
+
+
+def check_finite(name, tensor):
+    """Refuses NaN and infinity.
+
+    Raises:
+        ValueError: names the argument; only outside graphs.
+    """
+    if tf.executing_eagerly():
+        odd = tf.math.count_nonzero(~tf.math.is_finite(tensor))
+        if odd:
+            raise ValueError(
+                f"{name} must be finite. Received: {name} with {int(odd)} of {tf.size(tensor)} "
+                "values NaN or infinite"
+            )
+
+
+def check_codes(codes, grid, num_heads, num_codes):
+    """Refuses what is not int [B, T, h, w, num_heads] in [0, num_codes) with at least one frame.
+
+    Raises:
+        ValueError: see above; for values only outside graphs.
+    """
+    shape = (*grid, num_heads)
+    check_shape(
+        "codes",
+        codes,
+        (None, None, *shape),
+        f"[B, T, {', '.join(map(str, shape))}] with at least one frame",
+    )
+    _check_integers("codes", codes, 0, num_codes)
+
+
+def check_episode(episode, num_episodes):
+    """Refuses what is not int [B] in [-1, num_episodes).
+
+    Raises:
+        ValueError: see above; for values only outside graphs.
+    """
+    check_shape("episode", episode, (None,), "[B], an index a clip")
+    _check_integers("episode", episode, -1, num_episodes)
+
+
+def _check_integers(name, tensor, first, end):
+    if not tensor.dtype.is_integer:
+        raise ValueError(f"{name} must be integers. Received: {name} of dtype {tensor.dtype.name}")
+    if tf.executing_eagerly() and tf.size(tensor):
+        low, high = int(tf.reduce_min(tensor)), int(tf.reduce_max(tensor))
+        if low < first or high >= end:
+            raise ValueError(
+                f"{name} must lie in [{first}, {end - 1}]. "
+                f"Received: {name} from {low} to {high}"
+            )
