@@ -60,6 +60,7 @@ class Train:
     ema: float = 0.0  # momentum of the weights' moving average; 0 is off
     episode_dropout: float = 0.1
     mixed_precision: bool = False  # bfloat16 generator, float32 weights and critics; GPU only
+    skip_nonfinite: bool = False  # leave such updates out, counted, instead of stopping
     seed: int = 0
     log_every: int = 50
     validate_every: int = 1000

@@ -82,6 +82,7 @@ class Train:
     ema: float = 0.0
     episode_dropout: float = 0.1
     mixed_precision: bool = False  # bfloat16 activations, float32 weights; GPU only
+    skip_nonfinite: bool = False  # leave such updates out, counted, instead of stopping
     seed: int = 0
     log_every: int = 50
     validate_every: int = 1000

@@ -48,6 +48,7 @@ def video_dataset(
     clip_frames: int | None = None,
     seed: int = 0,
     training: bool = True,
+    start: int = 0,
 ) -> tf.data.Dataset:
     """Batches of video.
 
@@ -60,6 +61,8 @@ def video_dataset(
             whole clips, of equal lengths unless batch_size is 1.
         seed: Of order and crops.
         training: True shuffles and repeats for ever, False goes through once in order.
+        start: With training=True, batches to leave out from the beginning: those that an earlier
+            run of the same training has seen.
 
     Returns:
         Elements {"video": uint8 [B, T, height, width, 3], "episode": int32 [B]}; an episode is its
@@ -77,7 +80,9 @@ def video_dataset(
         video = tf.map_fn(decode_frame, frames, fn_output_signature=tf.uint8)
         return {"video": tf.ensure_shape(video, [clip_frames, *shape])}
 
-    return _batches(data_dir, split, batch_size, clip_frames, seed, training, manifest, select)
+    return _batches(
+        data_dir, split, batch_size, clip_frames, seed, training, start, manifest, select
+    )
 
 
 def sequence_dataset(
@@ -87,6 +92,7 @@ def sequence_dataset(
     clip_frames: int | None = None,
     seed: int = 0,
     training: bool = True,
+    start: int = 0,
 ) -> tf.data.Dataset:
     """Batches of mel spectrogram and codes, for the priors; arguments as for video_dataset.
 
@@ -114,7 +120,9 @@ def sequence_dataset(
             "codes": tf.ensure_shape(codes, [clip_frames, *manifest.codes["shape"]]),
         }
 
-    return _batches(data_dir, split, batch_size, clip_frames, seed, training, manifest, select)
+    return _batches(
+        data_dir, split, batch_size, clip_frames, seed, training, start, manifest, select
+    )
 
 
 def _shard_paths(data_dir, manifest, split) -> list[str]:
@@ -128,7 +136,7 @@ def _shard_paths(data_dir, manifest, split) -> list[str]:
     return [str(path) for path in paths]
 
 
-def _batches(data_dir, split, batch_size, clip_frames, seed, training, manifest, select):
+def _batches(data_dir, split, batch_size, clip_frames, seed, training, start, manifest, select):
     clips = usable_clips(data_dir, split, clip_frames)
     if clip_frames is None and batch_size > 1 and len(set(clips.values())) > 1:
         raise ValueError(
@@ -137,29 +145,40 @@ def _batches(data_dir, split, batch_size, clip_frames, seed, training, manifest,
         )
     episodes = tf.constant(manifest.episodes)
 
-    def finish(record, random):
+    seen = start * batch_size
+
+    def finish(index, record):
         length = tf.cast(record["num_frames"], tf.int32)
         count = length if clip_frames is None else clip_frames
         first = tf.zeros([], tf.int32)
         if training:
-            seeds = tf.stack([tf.constant(seed, tf.int64), random])
+            seeds = tf.stack([tf.constant(seed, tf.int64), index])
             first = tf.random.stateless_uniform([], seeds, 0, length - count + 1, tf.int32)
         episode = tf.argmax(tf.equal(episodes, record["episode"]), output_type=tf.int32)
         return select(record, first, count) | {"episode": episode}
 
+    def records_of(shards):
+        records = shards.interleave(tf.data.TFRecordDataset, cycle_length=4 if training else 1).map(
+            parse, num_parallel_calls=tf.data.AUTOTUNE
+        )
+        return records.filter(lambda record: record["num_frames"] >= (clip_frames or 1))
+
+    def shuffled(epoch):
+        # An order that depends on nothing but seed and epoch, so that a resumed training goes on
+        # with the batches that it would have seen; what was seen is passed over undecoded.
+        order = seed + 1000003 * epoch
+        shards = tf.data.Dataset.from_tensor_slices(paths).shuffle(len(paths), seed=order)
+        records = records_of(shards).shuffle(min(len(clips), _SHUFFLE_CLIPS), seed=order)
+        skipped = tf.constant(seen % len(clips), tf.int64)
+        return records.skip(tf.where(epoch == seen // len(clips), skipped, 0))
+
     paths = _shard_paths(data_dir, manifest, split)
-    shards = tf.data.Dataset.from_tensor_slices(paths)
     if training:
-        shards = shards.shuffle(len(paths), seed=seed)
-        records = shards.interleave(tf.data.TFRecordDataset, cycle_length=4)
+        epochs = tf.data.Dataset.range(seen // len(clips), tf.int64.max)
+        records = epochs.flat_map(shuffled)
     else:
-        records = tf.data.TFRecordDataset(shards)
-    records = records.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
-    records = records.filter(lambda record: record["num_frames"] >= (clip_frames or 1))
-    if training:
-        records = records.shuffle(min(len(clips), _SHUFFLE_CLIPS), seed=seed).repeat()
-    pairs = tf.data.Dataset.zip((records, tf.data.Dataset.random(seed=seed)))
-    elements = pairs.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+        records = records_of(tf.data.Dataset.from_tensor_slices(paths))
+    elements = records.enumerate(seen).map(finish, num_parallel_calls=tf.data.AUTOTUNE)
     return elements.batch(batch_size, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
 
 

@@ -1,7 +1,7 @@
 """Picture size and frame rate (Appendix D, step 7)."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -46,41 +46,98 @@ def at_constant_rate(
         k += 1
 
 
+# Filters that show a picture upright, by its display matrix' degrees counterclockwise.
+_UPRIGHT = {
+    0: (),
+    90: (("transpose", "cclock"),),
+    180: (("hflip", ""), ("vflip", "")),
+    270: (("transpose", "clock"),),
+}
+
+
+def turns(rotation: int) -> int:
+    """A display matrix' rotation, degrees counterclockwise, to the nearest of 0, 90, 180, 270."""
+    return round(rotation / 90) % 4 * 90
+
+
 class PictureScaler:
-    """Crops and resizes decoded frames by area averaging.
+    """Turns upright, crops, masks overlays and resizes decoded frames by area averaging.
 
     Call: av.VideoFrame of any size and pixel format -> uint8 [height, width, 3], RGB.
+
+    Args:
+        height, width: Of the results.
+        crop: (top, bottom, left, right) of the upright picture; see crop_box.
+        mask: Paints the cropped picture, uint8 RGB, before it is resized; None for nothing.
     """
 
-    def __init__(self, height: int, width: int, crop: Sequence[int] = (0, 0, 0, 0)):
-        self.height, self.width, self.crop = height, width, tuple(crop)
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        crop: Sequence[int] = (0, 0, 0, 0),
+        mask: Callable[[np.ndarray], np.ndarray] | None = None,
+    ):
+        self.height, self.width, self.crop, self.mask = height, width, tuple(crop), mask
         self._kind = None
-        self._graph = None
+        self._graphs = ()
 
     def __call__(self, frame) -> np.ndarray:
-        kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
-        if kind != self._kind:
-            self._graph, self._kind = self._build(frame), kind
-        self._graph.push(frame)
-        return self._graph.pull().to_ndarray()
-
-    def _build(self, frame):
-        import av
-
-        top, bottom, left, right = crop_box(self.crop, frame.height, frame.width)
-        crop = ("crop", f"{right - left}:{bottom - top}:{left}:{top}:exact=1")
-        scale = ("scale", f"{self.width}:{self.height}:flags=area+accurate_rnd+full_chroma_int")
-        rgb = ("format", "rgb24")
-        filters = [crop, scale, rgb]
-        if top % 2 or left % 2:  # chroma samples span two rows and columns: give each its own first
-            filters.insert(0, ("format", "yuv444p|gbrp"))
-        graph = av.filter.Graph()
-        source = graph.add_buffer(
-            width=frame.width,
-            height=frame.height,
-            format=frame.format.name,
-            time_base=frame.time_base or Fraction(1, 90000),  # no filter here reads it
+        kind = (
+            *(frame.width, frame.height, frame.format.name, frame.rotation),
+            *(frame.colorspace, frame.color_range),
         )
-        nodes = [graph.add(*arguments) for arguments in filters]
-        graph.link_nodes(source, *nodes, graph.add("buffersink")).configure()
-        return graph
+        if kind != self._kind:
+            self._graphs, self._kind = self._build(frame), kind
+        cropped, *resized = self._graphs
+        cropped.push(frame)
+        picture = cropped.pull().to_ndarray()
+        if not resized:
+            return picture
+        frame = type(frame).from_ndarray(self.mask(picture), format="rgb24")
+        resized[0].push(frame)
+        return resized[0].pull().to_ndarray()
+
+    def _build(self, frame) -> tuple:
+        """One graph for all, or one before and one after the mask."""
+        rotation = turns(frame.rotation)
+        height, width = frame.height, frame.width
+        if rotation in (90, 270):
+            height, width = width, height
+        top, bottom, left, right = crop_box(self.crop, height, width)
+        filters = [*_UPRIGHT[rotation]]
+        scale = f"{self.width}:{self.height}:flags=area+accurate_rnd+full_chroma_int"
+        chroma = frame.format.chroma_width(16), frame.format.chroma_height(16)
+        if frame.format.is_rgb or min(chroma) == 16:
+            position = ""
+        elif min(chroma) == 8:
+            # A chroma sample spans two rows and columns; where the crop begins in the middle of
+            # one, the first lies half a pixel before the picture instead of half a pixel in it.
+            position = ":in_h_chr_pos=-128" * (left % 2) + ":in_v_chr_pos=-128" * (top % 2)
+        else:
+            position = ""
+            filters.append(("format", "yuv444p|yuv444p10le|gbrp"))
+        filters.append(("crop", f"{right - left}:{bottom - top}:{left}:{top}:exact=1"))
+        size = ("scale", scale + position)
+        if self.mask is None:
+            return (_graph(frame, [*filters, size, ("format", "rgb24")]),)
+        whole = ("scale", f"{right - left}:{bottom - top}:flags=accurate_rnd+full_chroma_int")
+        whole = (whole[0], whole[1] + position)
+        before = _graph(frame, [*filters, whole, ("format", "rgb24")])
+        rgb = type(frame)(right - left, bottom - top, "rgb24")
+        return before, _graph(rgb, [("scale", scale), ("format", "rgb24")])
+
+
+def _graph(frame, filters: Sequence[tuple[str, str]]):
+    import av
+
+    graph = av.filter.Graph()
+    source = graph.add_buffer(
+        width=frame.width,
+        height=frame.height,
+        format=frame.format.name,
+        time_base=frame.time_base or Fraction(1, 90000),  # no filter here reads it
+    )
+    nodes = [graph.add(*arguments) for arguments in filters]
+    graph.link_nodes(source, *nodes, graph.add("buffersink")).configure()
+    return graph

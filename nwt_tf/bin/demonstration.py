@@ -62,9 +62,7 @@ def demonstrate(folder, seed=0):
         _finished(stages.train_prior(folder / "codes", folder / "prior", config), config)
     with _stage(5, "Generating video from sound that neither model has heard."):
         model = AudioToVideo.from_preset(folder / "prior")
-        unseen = [
-            listen(model, clip, seed) for clip in unseen_clips(seed, fps=model.fps)
-        ]
+        unseen = [listen(model, clip, seed) for clip in unseen_clips(seed, fps=model.fps)]
         mp4 = folder / "demo.mp4"
         spoken = unseen[0]
         write_mp4(mp4, map(enlarged, spoken.generated), model.fps, spoken.clip.voice.waveform)

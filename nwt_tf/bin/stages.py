@@ -5,6 +5,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import shutil
 from pathlib import Path
@@ -45,9 +46,10 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
     workdir, settings = Path(workdir), config.train
     manifest = Manifest.load(data_dir)
     check_workdir(workdir, _plain(config))
-    dataset = video_dataset(
-        data_dir, "train", settings.batch_size, settings.clip_frames, settings.seed
+    dataset = functools.partial(
+        video_dataset, data_dir, "train", settings.batch_size, settings.clip_frames, settings.seed
     )
+    dataset()  # An empty split or a missing shard shows now, not after the models are built.
     with _devices(num_gpus) as precision:
         dvae = DVAE(
             height=manifest.config["height"],
@@ -65,6 +67,7 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
             **dataclasses.asdict(config.loss),
             episode_dropout=settings.episode_dropout,
             seed=settings.seed,
+            skip_nonfinite=settings.skip_nonfinite,
             jit_compile=has_gpu(),
         )
         rate = learning_rate(settings)
@@ -94,7 +97,7 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
 
     figures = train(
         trainer,
-        dataset,
+        lambda batches: dataset(start=batches),
         workdir=workdir,
         steps=settings.steps,
         tracked={
@@ -189,9 +192,15 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
         )
     check_workdir(workdir, _plain(config))
     section = presets.read_config(data_dir / DVAE_FOLDER)
-    dataset = sequence_dataset(
-        data_dir, "train", settings.batch_size, settings.clip_frames, settings.seed
+    dataset = functools.partial(
+        sequence_dataset,
+        data_dir,
+        "train",
+        settings.batch_size,
+        settings.clip_frames,
+        settings.seed,
     )
+    dataset()  # An empty split or a missing shard shows now, not after the model is built.
     arguments = dataclasses.asdict(config.model)
     kind = arguments.pop("kind")
     stride = 2 ** len(section["dvae"]["stages"])
@@ -210,9 +219,11 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
             **dataclasses.asdict(config.loss),
             episode_dropout=settings.episode_dropout,
             seed=settings.seed,
+            clip_norm=settings.clip_norm,
+            skip_nonfinite=settings.skip_nonfinite,
             jit_compile=has_gpu(),
         )
-        trainer.compile(adam(learning_rate(settings), settings, settings.betas, settings.clip_norm))
+        trainer.compile(adam(learning_rate(settings), settings, settings.betas))
     _copy_dvae(data_dir / DVAE_FOLDER, workdir)
     presets.write_config(
         workdir,
@@ -240,7 +251,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
 
     figures = train(
         trainer,
-        dataset,
+        lambda batches: dataset(start=batches),
         workdir=workdir,
         steps=settings.steps,
         tracked={"prior": prior, "optimizer": trainer.optimizer},

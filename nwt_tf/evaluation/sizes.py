@@ -16,7 +16,9 @@ def matrix_flops(function, *arguments):
     Returns:
         int.
     """
-    return _graph_flops(tf.function(function, autograph=False).get_concrete_function(*arguments).graph)
+    return _graph_flops(
+        tf.function(function, autograph=False).get_concrete_function(*arguments).graph
+    )
 
 
 def _graph_flops(graph):

@@ -122,6 +122,14 @@ class SpatialPyramid(keras.layers.Layer):
         """Frames that one output frame reads."""
         return 1 + len(self.widths) * self.DEPTH * (self.kernel_size[0] - 1)
 
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        for i, (width, level) in enumerate(zip(self.widths, self.levels, strict=True)):
+            for layer in level:
+                layer.build((None, None, 2 ** (i + 1), 2 ** (i + 1), channels))
+                channels = width
+        self.built = True
+
     def call(self, features):
         grids = features[:, :, None, None]  # [B, T, 1, 1, C]
         for level in self.levels:

@@ -42,6 +42,14 @@ class AudioEncoder(keras.layers.Layer):
         ]
         self.pyramid = SpatialPyramid(pyramid, dtype=self.dtype_policy, name="pyramid")
 
+    def build(self, input_shape):
+        shape = tuple(input_shape)
+        for conv in self.convs:
+            conv.build(shape)
+            shape = (*shape[:-1], conv.filters)
+        self.pyramid.build(shape)
+        self.built = True
+
     def call(self, mel):
         # Log-mel lies in [-11.5, 8]; this brings speech to about zero mean and unit spread.
         features = ops.cast((mel + 6.0) / 4.0, self.compute_dtype)

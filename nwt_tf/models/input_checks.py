@@ -102,6 +102,5 @@ def _check_integers(name, tensor, first, end):
         low, high = int(tf.reduce_min(tensor)), int(tf.reduce_max(tensor))
         if low < first or high >= end:
             raise ValueError(
-                f"{name} must lie in [{first}, {end - 1}]. "
-                f"Received: {name} from {low} to {high}"
+                f"{name} must lie in [{first}, {end - 1}]. Received: {name} from {low} to {high}"
             )

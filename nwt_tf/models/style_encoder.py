@@ -105,6 +105,10 @@ class StylePyramid(keras.layers.Layer):
             pyramid, time_padding="valid", dtype=self.dtype_policy, name="pyramid"
         )
 
+    def build(self, input_shape):
+        self.pyramid.build(input_shape)
+        self.built = True
+
     def call(self, style):
         style = ops.cast(style, self.compute_dtype)[:, None]
         return self.pyramid(ops.repeat(style, self.pyramid.time_span, axis=1))

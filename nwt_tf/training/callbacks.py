@@ -116,6 +116,23 @@ class Validation(keras.callbacks.Callback):
         print(f"step {self.done}: {line}", flush=True)
 
 
+class Watch(keras.callbacks.Callback):
+    """Ends a training whose losses or gradients are not finite any more, before anything of it is
+    saved.
+
+    Args:
+        checkpoints: the Checkpoints, to name the last good one.
+    """
+
+    def __init__(self, checkpoints):
+        super().__init__()
+        self.checkpoints = checkpoints
+
+    def on_epoch_end(self, epoch, logs=None):
+        newest = self.checkpoints.manager.latest_checkpoint
+        self.model.check_finite(newest or "the start: no checkpoint was written yet")
+
+
 class Checkpoints(keras.callbacks.Callback):
     """Resumes from the workdir's newest checkpoint and writes new ones.
 
@@ -135,11 +152,28 @@ class Checkpoints(keras.callbacks.Callback):
         self.seconds = minutes * 60
 
     def restore(self):
-        """Restores the newest checkpoint, if any, and says so. Returns its path or None."""
-        newest = self.manager.restore_or_initialize()
-        if newest:
-            print(f"resumed from {newest}", flush=True)
-        return newest
+        """Restores the newest checkpoint that is whole, if any, and says so.
+
+        Returns:
+            Its path, or None where there is no checkpoint.
+
+        Raises:
+            ValueError: where there are checkpoints and none can be restored.
+        """
+        for path in reversed(self.manager.checkpoints):
+            try:
+                self.manager.checkpoint.restore(path).assert_existing_objects_matched()
+            except Exception as error:  # what TensorFlow raises depends on where the damage is
+                reason = str(error).splitlines()[0]
+                print(f"warning: {path} cannot be restored ({reason}); trying the one before")
+                continue
+            print(f"resumed from {path}", flush=True)
+            return path
+        if self.manager.checkpoints:
+            raise ValueError(
+                f"No checkpoint in {self.manager.directory} can be restored: take another workdir."
+            )
+        return None
 
     def on_train_begin(self, logs=None):
         self.last = time.monotonic()

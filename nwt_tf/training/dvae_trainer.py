@@ -1,12 +1,12 @@
 """Training of dVAE-Adv: Algorithm 2 as a Keras train_step."""
 
-import keras
 import tensorflow as tf
 
 from nwt_tf import losses
 from nwt_tf.layers.pixels import to_unit_range
-from nwt_tf.training.distribution import split_seed, step_seed
+from nwt_tf.training.distribution import split_seed
 from nwt_tf.training.schedules import annealed_beta
+from nwt_tf.training.trainer import Trainer
 
 
 def drop_episodes(episode, rate, seed):
@@ -15,7 +15,7 @@ def drop_episodes(episode, rate, seed):
     return tf.where(dropped, -1, episode)
 
 
-class DVAETrainer(keras.Model):
+class DVAETrainer(Trainer):
     """One critic update and one generator update a step, both from the same forward pass.
 
     The keyword arguments that weight a loss have the loss's name; so have the logs.
@@ -28,10 +28,23 @@ class DVAETrainer(keras.Model):
         kl_midpoint, kl_rate: of the logistic annealing.
         normalize_features, score_drift: stabilisers outside the paper, see losses.py.
         episode_dropout: share of clips trained with episode 'none'.
-        seed: of all noise.
         jit_compile: XLA for the computation of losses and gradients. The optimizers stay outside,
             which is what works under MirroredStrategy.
+        Others: see Trainer.
     """
+
+    LOGS = (
+        "recon",
+        "gan",
+        "kl",
+        "critic/wasserstein",
+        "critic/gradient_penalty",
+        "critic/real_score",
+        "critic/fake_score",
+        "pixel_l1",
+        "gradient_norm",
+        "critic/gradient_norm",
+    )
 
     def __init__(
         self,
@@ -47,7 +60,6 @@ class DVAETrainer(keras.Model):
         normalize_features=False,
         score_drift=0.0,
         episode_dropout=0.1,
-        seed=0,
         jit_compile=False,
         **kwargs,
     ):
@@ -63,13 +75,6 @@ class DVAETrainer(keras.Model):
         self.kl_midpoint, self.kl_rate = kl_midpoint, kl_rate
         self.normalize_features = normalize_features
         self.episode_dropout = episode_dropout
-        self.seed = seed
-        self.step = tf.Variable(
-            0,
-            dtype=tf.int64,
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
         self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit_compile)
         self.built = True
 
@@ -130,19 +135,22 @@ class DVAETrainer(keras.Model):
             "critic/wasserstein": wasserstein,
             "critic/gradient_penalty": penalty,
             "critic/real_score": tf.add_n([tf.reduce_mean(scores) for scores in real_scores]),
+            "critic/fake_score": -gan,
             "pixel_l1": tf.reduce_mean(tf.abs(video - fake)),
+            "gradient_norm": tf.linalg.global_norm(generator_gradients) / scale,
+            "critic/gradient_norm": tf.linalg.global_norm(critic_gradients) / scale,
         }
         return logs, generator_gradients, critic_gradients
 
     def train_step(self, batch):
-        seed = step_seed(self.seed, self.step)
+        seed = self.noise_seed()
         beta = annealed_beta(self.step, self.kl_midpoint, self.kl_rate)
         episode = drop_episodes(batch["episode"], self.episode_dropout, split_seed(seed, 100))
-        scale = 1.0 / self.distribute_strategy.num_replicas_in_sync
         logs, generator_gradients, critic_gradients = self._compiled(
-            to_unit_range(batch["video"]), episode, seed, beta, scale
+            to_unit_range(batch["video"]), episode, seed, beta, self.loss_scale
         )
-        self.critic_optimizer.apply(critic_gradients, self.critics.trainable_variables)
-        self.optimizer.apply(generator_gradients, self.dvae.trainable_variables)
-        self.step.assign_add(1)
-        return {**logs, "beta": beta}
+        updates = [
+            (self.critic_optimizer, critic_gradients, self.critics.trainable_variables),
+            (self.optimizer, generator_gradients, self.dvae.trainable_variables),
+        ]
+        return {**self.finish_step(logs, updates), "beta": beta}

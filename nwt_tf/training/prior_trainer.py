@@ -1,11 +1,11 @@
 """Training of a prior on sampled codes (section 2.2.1, C.2.2) as a Keras train_step."""
 
-import keras
 import tensorflow as tf
 
 from nwt_tf import losses
-from nwt_tf.training.distribution import split_seed, step_seed
+from nwt_tf.training.distribution import split_seed
 from nwt_tf.training.dvae_trainer import drop_episodes
+from nwt_tf.training.trainer import Trainer
 
 
 def corrupt_codes(codes, rate, num_codes, seed):
@@ -26,7 +26,7 @@ def corrupt_codes(codes, rate, num_codes, seed):
     return tf.where(hit, noise, codes)
 
 
-class PriorTrainer(keras.Model):
+class PriorTrainer(Trainer):
     """Cross entropy in nats a code plus beta_l times the KL of the style posterior.
 
     The KL, too, is counted in nats a code (a clip's KL divided by the codes it has), so that
@@ -38,9 +38,11 @@ class PriorTrainer(keras.Model):
         style_kl: beta_l.
         history_noise: see corrupt_codes; 0 in the paper.
         episode_dropout: share of clips trained with episode 'none'.
-        seed: of all noise.
         jit_compile: XLA for losses and gradients.
+        Others: see Trainer.
     """
+
+    LOGS = ("code", "style_kl", "bits_per_code", "gradient_norm")
 
     def __init__(
         self,
@@ -49,7 +51,6 @@ class PriorTrainer(keras.Model):
         style_kl=1.0,
         history_noise=0.0,
         episode_dropout=0.1,
-        seed=0,
         jit_compile=False,
         **kwargs,
     ):
@@ -58,13 +59,6 @@ class PriorTrainer(keras.Model):
         self.style_kl = style_kl
         self.history_noise = history_noise
         self.episode_dropout = episode_dropout
-        self.seed = seed
-        self.step = tf.Variable(
-            0,
-            dtype=tf.int64,
-            trainable=False,
-            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
-        )
         self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit_compile)
         self.built = True
 
@@ -91,16 +85,16 @@ class PriorTrainer(keras.Model):
         with tf.GradientTape() as tape:
             loss, logs = self.forward_losses(mel, codes, episode, seed, history)
             loss = loss * scale
-        return logs, tape.gradient(loss, self.prior.trainable_variables)
+        gradients = tape.gradient(loss, self.prior.trainable_variables)
+        return logs | {"gradient_norm": tf.linalg.global_norm(gradients) / scale}, gradients
 
     def train_step(self, batch):
-        seed = step_seed(self.seed, self.step)
+        seed = self.noise_seed()
         episode = drop_episodes(batch["episode"], self.episode_dropout, split_seed(seed, 100))
-        scale = 1.0 / self.distribute_strategy.num_replicas_in_sync
-        logs, gradients = self._compiled(batch["mel"], batch["codes"], episode, seed, scale)
-        self.optimizer.apply(gradients, self.prior.trainable_variables)
-        self.step.assign_add(1)
-        return logs
+        logs, gradients = self._compiled(
+            batch["mel"], batch["codes"], episode, seed, self.loss_scale
+        )
+        return self.finish_step(logs, [(self.optimizer, gradients, self.prior.trainable_variables)])
 
     def test_step(self, batch):
         """Losses with the true history and the episode as given."""

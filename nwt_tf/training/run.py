@@ -4,7 +4,14 @@ import contextlib
 import time
 
 from nwt_tf import presets
-from nwt_tf.training.callbacks import Checkpoints, Progress, StopOnSignal, Summaries, Validation
+from nwt_tf.training.callbacks import (
+    Checkpoints,
+    Progress,
+    StopOnSignal,
+    Summaries,
+    Validation,
+    Watch,
+)
 
 
 def check_workdir(workdir, training):
@@ -61,7 +68,8 @@ def train(trainer, dataset, *, workdir, steps, tracked, save_preset, measure, sh
 
     Args:
         trainer: a DVAETrainer or PriorTrainer.
-        dataset: batches, endless.
+        dataset: takes the number of batches already seen and returns the batches after them,
+            endless.
         workdir: folder for checkpoints, logs and the preset.
         steps: of the whole training, earlier parts included; the last round (settings.log_every
             steps) is finished, so that a few more may be done.
@@ -84,13 +92,14 @@ def train(trainer, dataset, *, workdir, steps, tracked, save_preset, measure, sh
     if first < steps:
         round_steps = min(settings.log_every, steps)
         trainer.fit(
-            dataset,
+            dataset(first),
             epochs=-(-(steps - first) // round_steps),
             steps_per_epoch=round_steps,
             verbose=0,
             shuffle=False,
             callbacks=[
                 StopOnSignal(),
+                Watch(checkpoints),
                 Progress(steps, show),
                 summaries,
                 Validation(measure, summaries, settings.validate_every),

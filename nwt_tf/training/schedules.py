@@ -76,14 +76,13 @@ class Adam(keras.optimizers.Adam):
         super().finalize_variable_values(variables)
 
 
-def adam(rate, settings, betas, clip_norm=0.0):
+def adam(rate, settings, betas):
     """Adam of C.2 with a config's `train` settings.
 
     Args:
         rate: learning rate or schedule.
         settings: with epsilon and ema.
         betas: Adam's beta_1 and beta_2.
-        clip_norm: global norm that gradients are clipped to; 0 for none.
     """
     return Adam(
         rate,
@@ -91,7 +90,6 @@ def adam(rate, settings, betas, clip_norm=0.0):
         epsilon=settings.epsilon,
         use_ema=settings.ema > 0,
         ema_momentum=settings.ema or 0.99,
-        global_clipnorm=clip_norm or None,
     )
 
 

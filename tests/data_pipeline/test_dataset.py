@@ -150,3 +150,17 @@ def test_a_missing_shard_is_named(data_dir, tmp_path):
     for read in (dataset.read_clips, lambda *where: iter(dataset.video_dataset(*where, 1, 4))):
         with pytest.raises(FileNotFoundError, match="train-00000.tfrecord: is missing"):
             next(read(copy, "train"))
+
+
+@pytest.mark.parametrize("start", [1, 3, 7])
+def test_a_resumed_training_sees_the_batches_that_come_next(data_dir, start):
+    def batches(begin, count):
+        made = dataset.video_dataset(data_dir, "train", 2, clip_frames=4, seed=5, start=begin)
+        return [
+            (batch["video"].tobytes(), batch["episode"].tolist())
+            for batch in made.take(count).as_numpy_iterator()
+        ]
+
+    whole = batches(0, 10)
+    assert len({video for video, _ in whole}) > 5
+    assert batches(start, 10 - start) == whole[start:]

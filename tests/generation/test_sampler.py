@@ -1,73 +1,68 @@
-"""The compiled sampling loop against stepping in Python with the same noise."""
+"""The compiled sampling loop against a slow one in Python, with the same noise."""
 
-import dataclasses
-
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from configs.prior import get_config
 from nwt_tf.generation.sampler import Sampler
 from nwt_tf.layers.hard_attention import gumbel_noise
-from nwt_tf.models.far import FAR
 from nwt_tf.models.prior import Conditioning
+from tests.models import tiny_priors
+from tests.models.tiny_priors import CODES, HEADS
 
-GRID, HEADS, CODES, FRAMES = (4, 3), 2, 5, 5
+FRAMES = 4
 SEED = tf.constant([7, 8])
 
 
-@pytest.fixture(scope="module")
-def far():
-    keras.utils.set_random_seed(0)
-    arguments = dataclasses.asdict(get_config("tiny").model)
-    arguments |= {"audio_pyramid": (6,), "style_pyramid": (6,)}
-    del arguments["kind"]
-    far = FAR(grid=GRID, num_heads=HEADS, num_codes=CODES, num_episodes=1, **arguments)
-    far.build()
-    for variable in far.trainable_variables:
-        # Sharper than at the start of training, so that the past and the sound matter.
-        if "kernel" in variable.path:
-            variable.assign(2.0 * variable)
-    return far
+@pytest.fixture(scope="module", params=["far", "mar", "har"])
+def prior(request):
+    return tiny_priors.make(request.param)
 
 
 @pytest.fixture(scope="module")
-def sampler(far):
-    return Sampler(far)
+def sampler(prior):
+    return Sampler(prior)
 
 
 @pytest.fixture(scope="module")
-def conditioning(far):
+def conditioning(prior):
     mel = tf.random.stateless_normal((2, 4 * FRAMES, 80), (0, 1)) * 4 - 6
     style = tf.random.stateless_normal((2, 4), (0, 2))
-    return far.condition(mel, style, tf.constant([0, -1]))
+    return prior.condition(mel, style, tf.constant([0, -1]))
 
 
-def slow_sample(far, conditioning, temperature):
-    """Stepping in Python; the draws are NumPy's arg max."""
-    batch = conditioning.audio.shape[0]
-    codes, state = -np.ones((batch, *GRID, HEADS), np.int32), far.init_state(batch)
-    drawn = []
-    for t in range(conditioning.audio.shape[1]):
-        logits, state = far.step(codes, state, conditioning.frame(t))
-        seed = tf.random.experimental.stateless_fold_in(SEED, t)
-        noise = gumbel_noise(tf.shape(logits), seed)
-        codes = np.argmax(logits.numpy() + temperature * noise.numpy(), axis=-1).astype(np.int32)
-        drawn.append(codes)
-    return np.stack(drawn, axis=1)
+def slow_sample(prior, conditioning, temperature):
+    """The whole clip's logits anew for each choice, no cache; the draws are NumPy's arg max.
+
+    FAR chooses a frame and MAR a Memcode at once, HAR a head after the other.
+    """
+    full = tf.function(prior.logits)
+    batch, frames = conditioning.audio.shape[:2]
+    codes = np.zeros((batch, frames, *prior.grid, HEADS), np.int32)
+    sequence = codes.reshape(batch, -1, *prior.element_shape)  # the same memory
+    by_head = type(prior).__name__ == "HAR"
+    turns = [slice(k, k + 1) for k in range(HEADS)] if by_head else [slice(None)]
+    for n in range(frames * prior.steps_per_frame):
+        seed = tf.random.experimental.stateless_fold_in(SEED, n)
+        for turn, heads in enumerate(turns):
+            logits = full(tf.constant(codes), conditioning).numpy()
+            logits = logits.reshape(*sequence.shape, CODES)[:, n][..., heads, :]
+            own_seed = tf.random.experimental.stateless_fold_in(seed, turn)
+            noise = gumbel_noise(logits.shape, own_seed).numpy()
+            sequence[:, n][..., heads] = np.argmax(logits + temperature * noise, axis=-1)
+    return codes
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.0])
-def test_equals_stepping_in_python(far, sampler, conditioning, temperature):
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_equals_a_slow_loop_without_a_cache(prior, sampler, conditioning, temperature):
     found = sampler(conditioning, SEED, temperature)
-    assert found.shape == (2, FRAMES, *GRID, HEADS) and found.dtype == tf.int32
-    np.testing.assert_array_equal(found, slow_sample(far, conditioning, temperature))
+    assert found.shape == (2, FRAMES, *prior.grid, HEADS) and found.dtype == tf.int32
+    np.testing.assert_array_equal(found, slow_sample(prior, conditioning, temperature))
 
 
-def test_temperature_0_takes_the_likeliest_codes_given_the_ones_taken(far, sampler, conditioning):
+def test_temperature_0_takes_the_likeliest_codes_given_the_ones_taken(prior, sampler, conditioning):
     codes = sampler(conditioning, SEED, 0)
-    logits = far.logits(codes, conditioning)
+    logits = prior.logits(codes, conditioning)
     np.testing.assert_array_equal(codes, np.argmax(logits, axis=-1))
     np.testing.assert_array_equal(codes, sampler(conditioning, SEED + 1, 0))
 
@@ -91,24 +86,32 @@ def test_rows_of_one_conditioning_are_different_draws(sampler, conditioning):
     assert (codes[0] != codes[1]).any()
 
 
-def test_draws_follow_the_model(far, sampler, conditioning):
-    """The first frame's codes against the softmax of its logits over the temperature."""
+def test_draws_follow_the_model(prior, sampler, conditioning):
+    """The first Memcode's codes against the softmax of their logits over the temperature; heads
+    that see others before them, against their conditional on the draws of those."""
     draws, temperature = 400, 1.5
     first = Conditioning(*(each[:1] for each in conditioning))
-    first = first._replace(audio=first.audio[:, :1])
-    many = Conditioning(*(tf.repeat(each, draws, axis=0) for each in first))
-    codes = sampler(many, SEED, temperature).numpy()
-    start = -tf.ones((1, *GRID, HEADS), tf.int32)
-    logits = far.step(start, far.init_state(1), first.frame(0))[0]
-    expected = tf.nn.softmax(logits[0] / temperature).numpy().reshape(-1, CODES)
-    share = np.stack([(codes == code).mean(axis=0).ravel() for code in range(CODES)], axis=-1)
-    deviation = np.sqrt(expected * (1 - expected) / draws) + 1e-3
-    assert (np.abs(share - expected) < 5 * deviation).all()
+    many = tiny_priors.repeated(first._replace(audio=first.audio[:, :1]), draws)
+    codes = sampler(many, SEED, temperature)
+    logits = prior.logits(codes, many)[:, 0, 0, 0]  # [draws, heads, num_codes]
+    chances = tf.nn.softmax(logits / temperature).numpy()
+    expected = chances.mean(axis=0)
+    share = np.stack([(codes[:, 0, 0, 0] == code).numpy().mean(axis=0) for code in range(CODES)])
+    deviation = np.sqrt((chances * (1 - chances)).mean(axis=0) / draws) + 1e-3
+    assert (np.abs(share.T - expected) < 5 * deviation).all()
 
 
-def test_another_temperature_or_length_needs_no_new_graph(far, conditioning):
-    sampler = Sampler(far)
-    for frames, temperature in ((5, 1.0), (4, 0.5), (3, 0.9), (2, 0.0)):
+def test_clips_of_one_frame(prior, sampler, conditioning):
+    one = conditioning._replace(audio=conditioning.audio[:, :1])
+    found = sampler(one, SEED)
+    assert found.shape == (2, 1, *prior.grid, HEADS)
+    # A frame is drawn before the sound of later ones is looked at.
+    np.testing.assert_array_equal(found, sampler(conditioning, SEED)[:, :1])
+
+
+def test_another_temperature_or_length_needs_no_new_graph(prior, conditioning):
+    sampler = Sampler(prior)
+    for frames, temperature in ((4, 1.0), (3, 0.5), (2, 0.9), (1, 0.0)):
         part = Conditioning(conditioning.audio[:, :frames], *conditioning[1:])
         sampler(part, SEED, temperature)
     assert sampler._loop.experimental_get_tracing_count() <= 2

@@ -10,6 +10,8 @@ from configs.dvae import paper_critics
 from nwt_tf.models.critics import Critics
 from nwt_tf.models.dvae import DVAE
 from nwt_tf.models.far import FAR
+from nwt_tf.models.har import HAR
+from nwt_tf.models.mar import MAR
 
 EPISODES = 214  # and the row for 'none': the paper's 215
 
@@ -53,3 +55,19 @@ def test_far_of_table_5(traced):
     far = traced(lambda: FAR(num_episodes=EPISODES), FAR.build)
     assert parameters(far) == 383_391_328 + 20_480
     assert abs(parameters(far) / 383.484e6 - 1) < 3e-4
+
+
+def test_mar_of_table_6(traced):
+    """216,580,128 is the reading nearest to Table 3's 216.327 M; the first audio kernel adds as in
+    FAR, and a table a head in decoder and style encoder, where a sum over heads needs it, 2 * 7 * 8
+    rows of 64."""
+    mar = traced(lambda: MAR(num_episodes=EPISODES), MAR.build)
+    assert parameters(mar) == 216_580_128 + 20_480 + 2 * 7 * 8 * 64
+    assert abs(parameters(mar) / 216.327e6 - 1) < 2e-3
+
+
+def test_har_is_mar_s_body_and_a_network_over_the_heads(traced):
+    har = traced(lambda: HAR(num_episodes=EPISODES), HAR.build)
+    heads = 8 * 9 * 256 + 1025 * 256 + 2 * (4 * 256 + 1) * 256 + 257 * 8
+    body = 216_607_776 - 1025 * 8 * 8  # without MAR's output layer
+    assert parameters(har) == body + heads == 217_349_864

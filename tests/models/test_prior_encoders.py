@@ -29,7 +29,7 @@ def test_audio_features_look_around_their_frame_in_both_directions():
 
 @pytest.fixture(scope="module")
 def style_encoder():
-    return StyleEncoder(5, 4, 8, (6, 6, 6, 6), 3)
+    return StyleEncoder(5, 4, "concat", (8, 8), (6, 6, 6, 6), 3)
 
 
 @pytest.mark.parametrize("frames", [1, 7])

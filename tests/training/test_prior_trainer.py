@@ -39,9 +39,9 @@ def trainer():
         dilations=((1, 1, 2),),
     )
     prior.build()
-    trainer = PriorTrainer(prior, style_kl=0.5, history_noise=0.3, seed=3)
+    trainer = PriorTrainer(prior, style_kl=0.5, history_noise=0.3, seed=3, clip_norm=1.0)
     settings = dataclasses.replace(get_config("tiny").train, ema=0.9)
-    trainer.compile(adam(1e-2, settings, (0.9, 0.99), clip_norm=1.0))
+    trainer.compile(adam(1e-2, settings, (0.9, 0.99)))
     return trainer
 
 

@@ -16,18 +16,21 @@ import tensorflow as tf
 from nwt_tf import presets
 from nwt_tf.training.run import averaged_weights, check_workdir, train
 from nwt_tf.training.schedules import adam
+from nwt_tf.training.trainer import DivergedError, Trainer
 
 SETTINGS = SimpleNamespace(log_every=2, validate_every=4, checkpoint_minutes=60.0)
 
 
-class Toy(keras.Model):
+class Toy(Trainer):
     """Draws a weight towards 3 with noise that the step seeds, as the real trainers do."""
 
-    def __init__(self, ema=0.9):
-        super().__init__()
+    LOGS = ("distance",)
+
+    def __init__(self, ema=0.9, bad_step=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.bad_step = bad_step
         self.dense = keras.layers.Dense(1, kernel_initializer="ones")
         self.dense.build((None, 2))
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.built = True
         self.compile(optimizer=adam(0.1, SimpleNamespace(epsilon=1e-7, ema=ema), (0.9, 0.99)))
         self.optimizer.build(self.dense.trainable_variables)
@@ -37,9 +40,9 @@ class Toy(keras.Model):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(self.dense(batch) - 3.0 + 0.1 * noise))
         variables = self.dense.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
-        self.step.assign_add(1)
-        return {"distance": loss}
+        gradients = tape.gradient(loss, variables)
+        loss = tf.where(tf.equal(self.step, self.bad_step), np.nan, loss)
+        return self.finish_step({"distance": loss}, [(self.optimizer, gradients, variables)])
 
 
 def run(toy, workdir, steps, dataset=None, measure=lambda: ({}, {})):
@@ -51,7 +54,7 @@ def run(toy, workdir, steps, dataset=None, measure=lambda: ({}, {})):
 
     return train(
         toy,
-        tf.data.Dataset.from_tensors(tf.ones((1, 2))).repeat() if dataset is None else dataset,
+        dataset or (lambda start: tf.data.Dataset.from_tensors(tf.ones((1, 2))).repeat()),
         workdir=workdir,
         steps=steps,
         tracked={"dense": toy.dense, "optimizer": toy.optimizer},
@@ -120,7 +123,7 @@ def test_a_signal_saves_and_ends_the_training(tmp_path, number, capsys):
         batches, output_signature=tf.TensorSpec((1, 2), tf.float32)
     )
     toy = Toy()
-    figures = run(toy, tmp_path, 9_000, dataset)
+    figures = run(toy, tmp_path, 9_000, lambda start: dataset)
     stopped = figures["steps"]
     assert 0 < stopped < 9_000
     assert f"{number.name}: stopping" in capsys.readouterr().out
@@ -194,3 +197,57 @@ def test_a_preset_is_no_workdir(tmp_path):
     presets.write_config(tmp_path, dvae={})
     with pytest.raises(ValueError, match="is a preset, not a training workdir"):
         check_workdir(tmp_path, {})
+
+
+def test_training_goes_on_with_the_batches_that_come_next(tmp_path):
+    starts = []
+
+    def dataset(start):
+        starts.append(start)
+        return tf.data.Dataset.from_tensors(tf.ones((1, 2))).repeat()
+
+    run(Toy(), tmp_path, 4, dataset)
+    run(Toy(), tmp_path, 6, dataset)
+    assert starts == [0, 4]
+
+
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, capsys):
+    run(Toy(), tmp_path, 2)
+    run(Toy(), tmp_path, 4)
+    newest = tmp_path / "checkpoints" / "ckpt-4.data-00000-of-00001"
+    newest.write_bytes(newest.read_bytes()[:-40])
+    toy = Toy()
+    assert run(toy, tmp_path, 6)["steps"] == 6
+    out = capsys.readouterr().out
+    assert "ckpt-4 cannot be restored" in out and "resumed from" in out and "ckpt-2" in out
+    whole = Toy()
+    run(whole, tmp_path / "whole", 6)
+    for found, expected in zip(state_of(toy), state_of(whole), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_where_no_checkpoint_is_whole_the_training_says_so(tmp_path):
+    run(Toy(), tmp_path, 2)
+    (tmp_path / "checkpoints" / "ckpt-2.data-00000-of-00001").write_bytes(b"")
+    with pytest.raises(ValueError, match="No checkpoint in .* can be restored"):
+        run(Toy(), tmp_path, 4)
+
+
+def test_a_loss_that_is_not_finite_stops_and_nothing_of_it_is_saved(tmp_path):
+    run(Toy(), tmp_path, 2)
+    before = presets_bytes(tmp_path)
+    with pytest.raises(DivergedError, match="step 3: distance not finite.*ckpt-2"):
+        run(Toy(bad_step=3), tmp_path, 8)
+    assert presets_bytes(tmp_path) == before
+    assert run(Toy(), tmp_path, 8)["steps"] == 8
+
+
+def presets_bytes(workdir):
+    return (workdir / "dvae.weights.0.npz").read_bytes()
+
+
+def test_an_update_that_is_not_finite_is_left_out_and_counted(tmp_path):
+    toy = Toy(bad_step=3, skip_nonfinite=True)
+    run(toy, tmp_path, 8)
+    assert int(toy.skipped) == 1 and int(toy.step) == 8 and int(toy.optimizer.iterations) == 7
+    assert all(np.isfinite(value).all() for value in state_of(toy))

@@ -60,7 +60,7 @@ def test_adam_takes_the_config_s_settings():
     paper = dvae_config.get_config("paper").train
     optimizer = adam(1e-4, paper, paper.betas)
     assert (optimizer.beta_1, optimizer.beta_2, optimizer.epsilon) == (0.9, 0.999, 1e-7)
-    assert not optimizer.use_ema and optimizer.global_clipnorm is None
+    assert not optimizer.use_ema
     small = prior_config.get_config("small").train
-    optimizer = adam(1e-3, small, small.betas, small.clip_norm)
-    assert optimizer.use_ema and optimizer.ema_momentum == 0.998 and optimizer.global_clipnorm == 1
+    optimizer = adam(1e-3, small, small.betas)
+    assert optimizer.use_ema and optimizer.ema_momentum == 0.998

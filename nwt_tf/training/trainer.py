@@ -1,0 +1,120 @@
+"""What both trainers share: the step counter, noise, gradient clipping, the watch over finiteness."""
+
+import keras
+import tensorflow as tf
+
+from nwt_tf.training.distribution import step_seed
+
+
+class DivergedError(ValueError):
+    """A loss or a gradient is not finite."""
+
+
+class Trainer(keras.Model):
+    """Base of the trainers.
+
+    A subclass lists in LOGS what its train_step returns; the first step in which one of them is not
+    finite is kept, with the names of those that are not.
+
+    Args:
+        seed: of all noise.
+        clip_norm: global norm that gradients are clipped to, after their mean over replicas; 0 is
+            off.
+        skip_nonfinite: leave out updates whose loss or gradient is not finite, counted in
+            `skipped`, instead of stopping. On one device.
+
+    Attributes:
+        step: int64 variable, steps done.
+    """
+
+    LOGS = ()
+
+    def __init__(self, *, seed=0, clip_norm=0.0, skip_nonfinite=False, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.clip_norm = clip_norm
+        self.skip_nonfinite = skip_nonfinite
+        self.step = self._counter(0)
+        self.skipped = self._counter(0)
+        self.diverged_step = self._counter(-1)
+        self.diverged_logs = self._variable(tf.zeros(len(self.LOGS), tf.bool))
+        if skip_nonfinite and self.distribute_strategy.num_replicas_in_sync > 1:
+            raise ValueError(
+                "skip_nonfinite works on one device: an update cannot be left out on some replicas."
+            )
+
+    def _counter(self, value):
+        return self._variable(tf.constant(value, tf.int64))
+
+    def _variable(self, value):
+        aggregation = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        return tf.Variable(value, trainable=False, aggregation=aggregation)
+
+    def noise_seed(self):
+        """int32 [2] seed of this step on this replica."""
+        return step_seed(self.seed, self.step)
+
+    @property
+    def loss_scale(self):
+        """What losses are multiplied with: Keras optimizers sum gradients over replicas."""
+        return 1.0 / self.distribute_strategy.num_replicas_in_sync
+
+    def finish_step(self, logs, updates):
+        """Watches the logs, applies the updates and counts the step.
+
+        Args:
+            logs: {name: scalar}, with the names in LOGS.
+            updates: (optimizer, gradients, variables) triples, gradients scaled by loss_scale.
+
+        Returns:
+            The logs, the mean over replicas.
+        """
+        logs = self._mean_over_replicas(logs)
+        finite = tf.math.is_finite(tf.stack([logs[name] for name in self.LOGS]))
+        if self.skip_nonfinite:
+            everything = tf.reduce_all(finite)
+            tf.cond(everything, lambda: self._apply(updates), lambda: None)
+            self.skipped.assign_add(tf.cast(~everything, tf.int64))
+        else:
+            first = (self.diverged_step < 0) & ~tf.reduce_all(finite)
+            self.diverged_step.assign(tf.where(first, self.step, self.diverged_step))
+            self.diverged_logs.assign(tf.where(first, ~finite, self.diverged_logs))
+            self._apply(updates)
+        self.step.assign_add(1)
+        return logs
+
+    def check_finite(self, last_good):
+        """Raises DivergedError once a step's logs were not finite.
+
+        Args:
+            last_good: what to name as the state to return to.
+        """
+        step = int(self.diverged_step)
+        if step >= 0:
+            terms = [name for name, bad in zip(self.LOGS, self.diverged_logs.numpy()) if bad]  # noqa: B905
+            raise DivergedError(
+                f"Training diverged at step {step}: {', '.join(terms)} not finite. "
+                f"The last good state is {last_good}; a lower learning rate may help."
+            )
+
+    def _mean_over_replicas(self, logs):
+        context = tf.distribute.get_replica_context()
+        if context.num_replicas_in_sync == 1:
+            return logs
+        return context.all_reduce(tf.distribute.ReduceOp.MEAN, logs)
+
+    def _apply(self, updates):
+        for optimizer, gradients, variables in updates:
+            optimizer.apply(self._clipped(gradients), variables)
+
+    def _clipped(self, gradients):
+        """Clipped after the sum over replicas; then divided by them, since Keras sums once more."""
+        if not self.clip_norm:
+            return gradients
+        context = tf.distribute.get_replica_context()
+        replicas = context.num_replicas_in_sync
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]  # embeddings' slices
+        if replicas > 1:
+            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
+        return [gradient / replicas for gradient in gradients] if replicas > 1 else gradients
