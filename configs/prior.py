@@ -2,8 +2,8 @@
 
     nwt train_prior --data_dir CODES --workdir WORK --config=small
 
-`paper` is FAR of Table 5, `paper_mar` MAR of Table 6, both with C.2.2. Grid, heads, codes, rate and episodes come from the extracted
-codes.
+`paper` is FAR of Table 5, `paper_mar` MAR of Table 6, both with C.2.2. Grid, heads, codes, rate and
+episodes come from the extracted codes.
 """
 
 import dataclasses

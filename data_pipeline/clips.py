@@ -1,20 +1,24 @@
-"""One file of footage to clips: first a plan from its frame times, then one decode of it."""
+"""One file of footage to clips: first a plan from its frame times, then jobs of a minute each."""
 
 import dataclasses
+import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from data_pipeline.crop import crop_box
-from data_pipeline.media import decode_frames, index_frames, probe, read_audio
+from data_pipeline.media import decode_frames, index_frames, probe, sound_stretches
 from data_pipeline.mel import SAMPLE_RATE, log_mel, mel_spectrogram
+from data_pipeline.overlays import mask_overlays
 from data_pipeline.resample import PictureScaler, at_constant_rate, num_output_frames
 from data_pipeline.schema import Clip, encode_frame
 from data_pipeline.segment import split_at_key_frames
+from data_pipeline.sound import Stretch
 from data_pipeline.trim import trim
 
 _ROUNDING = 1e-6  # seconds
+_JOB_SECONDS = 60.0  # a file is cut in jobs of at least this; results must not depend on workers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,9 +35,13 @@ class ClipSettings:
     min_seconds: float
     frame_encoding: str
     jpeg_quality: int
+    max_seconds: float = 30.0
+    mask_overlays: bool = False
+    overlays: Mapping[str, int] = dataclasses.field(default_factory=dict)  # see mask_overlays
+    suggestions: bool = False
 
     def __post_init__(self):
-        for name in ("height", "width", "fps", "segment_seconds"):
+        for name in ("height", "width", "fps", "segment_seconds", "max_seconds"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive. Received: {getattr(self, name)}")
         if self.frame_encoding not in ("jpeg", "png"):
@@ -59,14 +67,42 @@ class Window:
 
 
 @dataclasses.dataclass(frozen=True)
+class Job:
+    """Clips of a file that are made together: one decode, which begins at a key frame."""
+
+    path: str
+    episode: str
+    entry: tuple[int, int] | None  # of FrameIndex, for the first window
+    windows: tuple[Window, ...]
+
+    def span(self, fps: float) -> tuple[int, int]:
+        """First sample and end of the sound that its clips need."""
+        starts = [round(window.start * SAMPLE_RATE) for window in self.windows]
+        return starts[0], starts[-1] + _sound_length(self.windows[-1], fps)
+
+
+@dataclasses.dataclass(frozen=True)
 class FilePlan:
     """Clips to be made of a file, and what was left out already, as (name, reason) pairs."""
 
     path: str
     episode: str
-    windows: tuple[Window, ...]
+    jobs: tuple[Job, ...]
     short: tuple[tuple[str, str], ...]  # segments below the minimum length
     damage: tuple[tuple[str, str], ...]  # what a whole file would have
+
+    @property
+    def windows(self) -> list[Window]:
+        """The clips of all jobs."""
+        return [window for job in self.jobs for window in job.windows]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """A clip that was made, and why a reviewer might drop it."""
+
+    clip: Clip
+    suggestions: tuple[str, ...]
 
 
 def plan_file(path: str | os.PathLike, name: str, episode: str, settings: ClipSettings) -> FilePlan:
@@ -84,8 +120,16 @@ def plan_file(path: str | os.PathLike, name: str, episode: str, settings: ClipSe
     info = probe(path, require=("video", "audio"))
     crop_box(settings.crop, info.height, info.width)
     index = index_frames(path)
-    windows, short, damage = [], [], []
-    for number, segment in enumerate(split_at_key_frames(index, settings.segment_seconds)):
+    segments = split_at_key_frames(index, settings.segment_seconds, settings.max_seconds)
+    jobs, windows, entry, short, damage = [], [], None, [], []
+    keys = set(index.key_times.tolist())
+    for number, segment in enumerate(segments):
+        at_key = segment[0] in keys
+        if at_key and windows and segment[0] - windows[0].segment[0] >= _JOB_SECONDS:
+            jobs.append(Job(str(path), episode, entry, tuple(windows)))
+            windows = []
+        if not windows and at_key and number:  # the first job just reads from the beginning
+            entry = index.entry(segment[0])
         clip_id = f"{name}_{number:04d}"
         start, end = trim(*segment, settings.trim_seconds, settings.trim_longer_than)
         num_frames = num_output_frames(start, end, settings.fps)
@@ -95,10 +139,37 @@ def plan_file(path: str | os.PathLike, name: str, episode: str, settings: ClipSe
             continue
         source_frames = np.diff(np.searchsorted(index.times, np.subtract(segment, _ROUNDING)))
         windows.append(Window(clip_id, segment, int(source_frames[0]), start, num_frames))
+    if windows:
+        jobs.append(Job(str(path), episode, entry, tuple(windows)))
+    if index.entries is None and jobs:  # Decoding can begin at the start alone: one job.
+        every = tuple(window for job in jobs for window in job.windows)
+        jobs = [Job(str(path), episode, None, every)]
     found = index.times[-1] + index.frame_seconds
     if info.duration - found > max(1.0, 0.02 * info.duration):
         damage.append((name, f"its picture breaks off at {found:.1f} s of {info.duration:.1f} s"))
-    return FilePlan(str(path), episode, tuple(windows), tuple(short), tuple(damage))
+    return FilePlan(str(path), episode, tuple(jobs), tuple(short), tuple(damage))
+
+
+def plan_sound(plan: FilePlan, settings: ClipSettings) -> Iterator[Stretch]:
+    """The sound of each job, from one decode of the file by timestamps.
+
+    Raises:
+        ValueError: The file's sound cannot be read.
+    """
+    return sound_stretches(plan.path, [job.span(settings.fps) for job in plan.jobs], SAMPLE_RATE)
+
+
+def cut_file(
+    plan: FilePlan, settings: ClipSettings, threads: int = 0
+) -> Iterator[Clip | tuple[str, str]]:
+    """Makes the clips of a whole file; see cut_job.
+
+    Yields:
+        A Clip, or (clip id, reason) for one that cannot be made, in the plan's order.
+    """
+    for job, sound in zip(plan.jobs, plan_sound(plan, settings), strict=True):
+        for made in cut_job(job, sound, settings, threads):
+            yield made.clip if isinstance(made, Cut) else made
 
 
 class _DamagedError(ValueError):
@@ -125,68 +196,73 @@ def _frames_of(window: Window, frames: Iterator, ahead: list) -> Iterator[tuple[
         raise _DamagedError(f"{lost} of its {window.source_frames} frames cannot be decoded")
 
 
-def cut_file(
-    plan: FilePlan, settings: ClipSettings, threads: int = 0
-) -> Iterator[Clip | tuple[str, str]]:
-    """Makes the planned clips, one at a time: one decode of the picture, one of the sound.
+def cut_job(
+    job: Job, sound: Stretch, settings: ClipSettings, threads: int = 0
+) -> Iterator[Cut | tuple[str, str]]:
+    """Makes the clips of a job, one at a time.
 
-    Sound is cut from that one decode by timestamps, from the first frame's time on, for exactly as
-    long as the frames last; only a clip's encoded frames are held, whatever the file's length.
+    Sound is cut by timestamps, from the first frame's time on, for exactly as long as the frames
+    last; one clip is held at a time, whatever the file's length.
 
     Args:
-        plan: From plan_file.
+        job: Of plan_file.
+        sound: Of plan_sound.
         settings: As for the plan.
         threads: Decoder threads; 0 is one a core.
 
     Yields:
-        A Clip, or (clip id, reason) for one that cannot be made, in the plan's order.
-
-    Raises:
-        ValueError, OSError: The file's sound cannot be read.
+        A Cut, or (clip id, reason) for a clip that cannot be made, in the job's order.
     """
-    waveform = read_audio(plan.path)
-    scaler = PictureScaler(settings.height, settings.width, settings.crop)
-    frames, ahead = decode_frames(plan.path, threads), []
-    for window in plan.windows:
-        sound = _sound(waveform, window, settings.fps)
-        if sound is None:
-            yield window.clip_id, "its file's sound ends before it"
+    mask = functools.partial(mask_overlays, **settings.overlays) if settings.mask_overlays else None
+    scaler = PictureScaler(settings.height, settings.width, settings.crop, mask)
+    frames, ahead = decode_frames(job.path, threads, job.entry), []
+    for window in job.windows:
+        length = _sound_length(window, settings.fps)
+        samples, covered = sound.cut(round(window.start * SAMPLE_RATE), length)
+        if covered < length / 2:
+            yield window.clip_id, f"has sound in {covered / length:.0%} of its time only"
             continue
         try:
-            encoded = _pictures(window, _frames_of(window, frames, ahead), scaler, settings)
+            pictures = _pictures(window, _frames_of(window, frames, ahead), scaler, settings)
+            encoded, kept = [], []
+            for picture, data in pictures:
+                encoded.append(data)
+                if settings.suggestions:
+                    kept.append(picture)
         except _DamagedError as error:
             yield window.clip_id, str(error)
             continue
-        yield Clip(
+        clip = Clip(
             clip_id=window.clip_id,
-            episode=plan.episode,
+            episode=job.episode,
             fps=settings.fps,
             height=settings.height,
             width=settings.width,
             num_frames=window.num_frames,
-            frames=encoded,
-            mel=log_mel(mel_spectrogram(sound)),
+            frames=tuple(encoded),
+            mel=log_mel(mel_spectrogram(samples)),
         )
+        yield Cut(clip, _suggestions(kept, samples, settings.fps) if settings.suggestions else ())
 
 
-def _sound(waveform: np.ndarray, window: Window, fps: float) -> np.ndarray | None:
-    """The window's samples, padded with silence; None where less than half of them exist."""
-    length = round(window.num_frames * SAMPLE_RATE / fps)
-    first = round(window.start * SAMPLE_RATE)
-    sound = waveform[max(0, first) : max(0, first + length)]
-    if len(sound) < length / 2:
-        return None
-    before = max(0, -first)
-    return np.pad(sound, (before, length - before - len(sound)))
+def _suggestions(pictures: list[np.ndarray], sound: np.ndarray, fps: float) -> tuple[str, ...]:
+    from data_pipeline import suggestions
+
+    return tuple(map(str, suggestions.suggest(np.stack(pictures), sound, fps)))
 
 
-def _pictures(window, frames, scaler, settings) -> tuple[bytes, ...]:
-    encoded, shown, picture = [], None, b""
+def _sound_length(window: Window, fps: float) -> int:
+    return round(window.num_frames * SAMPLE_RATE / fps)
+
+
+def _pictures(window, frames, scaler, settings) -> Iterator[tuple[np.ndarray, bytes]]:
+    """Each frame of the clip, as a picture and encoded."""
+    shown, picture, data = None, None, b""
     for frame in at_constant_rate(frames, window.start, window.num_frames, settings.fps):
         if frame is not shown:
-            picture = encode_frame(scaler(frame), settings.frame_encoding, settings.jpeg_quality)
+            picture = scaler(frame)
+            data = encode_frame(picture, settings.frame_encoding, settings.jpeg_quality)
             shown = frame
-        encoded.append(picture)
+        yield picture, data
     for _ in frames:  # to the segment's end, for damage behind the last chosen frame
         pass
-    return tuple(encoded)

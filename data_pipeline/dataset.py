@@ -2,15 +2,15 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import tensorflow as tf
 
+from data_pipeline import files
 from data_pipeline.mel import MEL_RATE, MELS_PER_FRAME, NUM_MELS, align
 from data_pipeline.schema import decode_frame, deserialize, parse
 from data_pipeline.shards import Manifest
 
-_SHUFFLE_CLIPS = 256  # encoded clips in memory while training
+_SHUFFLE_CLIPS = 256  # encoded clips that are shuffled among one another
 
 
 def align_mel(mel: tf.Tensor, num_frames: tf.Tensor, fps: float) -> tf.Tensor:
@@ -127,13 +127,13 @@ def sequence_dataset(
 
 def _shard_paths(data_dir, manifest, split) -> list[str]:
     """Files of a split; all are checked before any is read."""
-    paths = [Path(data_dir) / shard.name for shard in manifest.splits[split]]
+    paths = [files.join(data_dir, shard.name) for shard in manifest.splits[split]]
     for path in paths:
-        if not path.is_file():
+        if not files.is_file(path):
             raise FileNotFoundError(
                 f"{path}: is missing, though dataset.json lists it; copy it or build again"
             )
-    return [str(path) for path in paths]
+    return paths
 
 
 def _batches(data_dir, split, batch_size, clip_frames, seed, training, start, manifest, select):
@@ -157,19 +157,23 @@ def _batches(data_dir, split, batch_size, clip_frames, seed, training, start, ma
         episode = tf.argmax(tf.equal(episodes, record["episode"]), output_type=tf.int32)
         return select(record, first, count) | {"episode": episode}
 
-    def records_of(shards):
-        records = shards.interleave(tf.data.TFRecordDataset, cycle_length=4 if training else 1).map(
-            parse, num_parallel_calls=tf.data.AUTOTUNE
-        )
+    def parsed(serialized):
+        records = serialized.map(parse, num_parallel_calls=tf.data.AUTOTUNE)
         return records.filter(lambda record: record["num_frames"] >= (clip_frames or 1))
 
     def shuffled(epoch):
         # An order that depends on nothing but seed and epoch, so that a resumed training goes on
         # with the batches that it would have seen; what was seen is passed over undecoded.
-        order = seed + 1000003 * epoch
-        shards = tf.data.Dataset.from_tensor_slices(paths).shuffle(len(paths), seed=order)
-        records = records_of(shards).shuffle(min(len(clips), _SHUFFLE_CLIPS), seed=order)
+        def shuffle(items, part):
+            key = tf.random.experimental.stateless_fold_in(tf.stack([seed, 0]), epoch)
+            key = tf.random.experimental.stateless_fold_in(key, part)
+            return tf.random.experimental.stateless_shuffle(items, key)
+
+        shards = tf.data.Dataset.from_tensor_slices(shuffle(tf.constant(paths), -1))
+        blocks = shards.interleave(tf.data.TFRecordDataset, cycle_length=4).batch(_SHUFFLE_CLIPS)
+        blocks = blocks.enumerate().map(lambda part, block: shuffle(block, part))
         skipped = tf.constant(seen % len(clips), tf.int64)
+        records = parsed(blocks.unbatch())
         return records.skip(tf.where(epoch == seen // len(clips), skipped, 0))
 
     paths = _shard_paths(data_dir, manifest, split)
@@ -177,7 +181,7 @@ def _batches(data_dir, split, batch_size, clip_frames, seed, training, start, ma
         epochs = tf.data.Dataset.range(seen // len(clips), tf.int64.max)
         records = epochs.flat_map(shuffled)
     else:
-        records = records_of(tf.data.Dataset.from_tensor_slices(paths))
+        records = parsed(tf.data.TFRecordDataset(paths))
     elements = records.enumerate(seen).map(finish, num_parallel_calls=tf.data.AUTOTUNE)
     return elements.batch(batch_size, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
 

@@ -1,4 +1,4 @@
-"""Media files: the only module that opens PyAV containers.
+"""Media files, read: with `mp4.py` the only modules that open PyAV containers.
 
 Every time is in seconds on the file's presentation timeline, whose zero is the same for picture and
 sound, so that a frame at time t belongs to the samples around t * sample_rate.
@@ -6,19 +6,36 @@ sound, so that a frame at time t belongs to the samples around t * sample_rate.
 
 import contextlib
 import dataclasses
+import itertools
 import os
-from collections.abc import Iterable, Iterator
-from fractions import Fraction
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from data_pipeline.sound import to_waveform
+from data_pipeline.mp4 import write_mp4
+from data_pipeline.resample import turns
+from data_pipeline.sound import Stretch, resampled, stretches, to_waveform
+
+__all__ = [
+    "FrameIndex",
+    "MediaInfo",
+    "decode_frames",
+    "index_frames",
+    "probe",
+    "read_audio",
+    "read_video",
+    "sound_stretches",
+    "write_mp4",
+]
 
 
 @dataclasses.dataclass(frozen=True)
 class MediaInfo:
-    """What a file holds.  `fps` (mean), `height` and `width` are 0 without a picture."""
+    """What a file holds.  `fps` (mean), `height` and `width` are 0 without a picture.
+
+    Height and width are those of the upright picture.
+    """
 
     has_video: bool
     has_audio: bool
@@ -34,11 +51,20 @@ class FrameIndex:
 
     times: np.ndarray  # float64 [frames], seconds, ascending
     key_times: np.ndarray  # float64 [key frames], seconds, ascending
+    # (pts, dts) of the packet that decoding begins with, of each key frame; None where packets
+    # have no times, and only decoding from the start tells them.
+    entries: tuple[tuple[int, int], ...] | None = None
 
     @property
     def frame_seconds(self) -> float:
         """Typical distance of two frames."""
         return float(np.median(np.diff(self.times))) if len(self.times) > 1 else 0.04
+
+    def entry(self, time: float) -> tuple[int, int] | None:
+        """Where decoding begins for the key frame at a time."""
+        if self.entries is None:
+            return None
+        return self.entries[int(np.searchsorted(self.key_times, time - 1e-6))]
 
 
 @contextlib.contextmanager
@@ -115,10 +141,15 @@ def _packets(container, stream) -> Iterator:
 
 
 def _frames(container, stream) -> Iterator:
+    """Decoded frames with timestamps."""
+    return _decoded(_packets(container, stream))
+
+
+def _decoded(packets: Iterable) -> Iterator:
     """Decoded frames with timestamps; packets that cannot be decoded are passed over."""
     import av
 
-    for packet in _packets(container, stream):
+    for packet in packets:
         try:
             frames = packet.decode()
         except av.error.FFmpegError:
@@ -127,7 +158,7 @@ def _frames(container, stream) -> Iterator:
 
 
 def probe(path: str | os.PathLike, require: Iterable[str] = ()) -> MediaInfo:
-    """What a media file holds, read from its headers.
+    """What a media file holds, read from its headers and its first picture.
 
     Args:
         path: Video or audio file.
@@ -141,12 +172,16 @@ def probe(path: str | os.PathLike, require: Iterable[str] = ()) -> MediaInfo:
         for kind in require:
             _required_stream(container, kind, path)
         video, audio = _stream(container, "video"), _stream(container, "audio")
+        height, width = (video.height, video.width) if video else (0, 0)
+        first = next(_frames(container, video), None) if video else None  # knows its rotation
+        if first is not None and turns(first.rotation) in (90, 270):
+            height, width = width, height
         return MediaInfo(
             has_video=video is not None,
             has_audio=audio is not None,
             fps=float(video.average_rate or video.guessed_rate or 0) if video else 0.0,
-            height=video.height if video else 0,
-            width=video.width if video else 0,
+            height=height,
+            width=width,
             duration=(container.duration or 0) * 1e-6,
         )
 
@@ -160,37 +195,84 @@ def index_frames(path: str | os.PathLike) -> FrameIndex:
     with _open(path) as container:
         stream = _required_stream(container, "video", path)
         origin, base = _origin(container), float(stream.time_base)
-        packets = [
-            (packet.pts, packet.is_keyframe)
+        packets = [  # not the packets themselves, which hold their data
+            (packet.pts, packet.dts, packet.is_keyframe, packet.is_discard)
             for packet in _packets(container, stream)
-            if packet.size and not packet.is_discard
+            if packet.size
         ]
-        if any(pts is None for pts, _ in packets):  # AVI with B-frames: only decoding tells
+        timed = all(pts is not None for pts, *_ in packets)
+        if timed:
+            shown = [(pts, key) for pts, _, key, discard in packets if not discard]
+            entries = {pts: (pts, dts) for pts, dts, key, _ in packets if key}
+            # An edit list may begin between key frames: the packets before are decoded, not shown.
+            before = [(pts, dts) for pts, dts, key, discard in packets if key and discard]
+            if shown and before and not shown[0][1]:
+                first = min(pts for pts, _ in shown)
+                shown.append((first, True))
+                entries[first] = before[-1]
+        else:  # AVI with B-frames: only decoding tells
             container.seek(0)
-            packets = [(frame.pts, frame.key_frame) for frame in _frames(container, stream)]
-    if not packets:
+            shown = [(frame.pts, frame.key_frame) for frame in _frames(container, stream)]
+    if not shown:
         raise ValueError(f"{path}: has a video stream without any frames")
-    times = np.array([pts for pts, _ in packets]) * base - origin
-    keys = times[np.array([key for _, key in packets], dtype=bool)]
-    keys = np.unique(keys if len(keys) else times.min())
+    keys = sorted({pts for pts, key in shown if key}) or [min(pts for pts, _ in shown)]
+    starts = None
+    if timed and all(entries.get(key, (0, None))[1] is not None for key in keys):
+        starts = tuple(entries[key] for key in keys)
+    times = np.unique([pts for pts, _ in shown]) * base - origin
+    key_times = np.array(keys) * base - origin
     # What is shown before the first key frame (a recording that starts anywhere) has no decoding.
-    return FrameIndex(np.unique(times[times >= keys[0]]), keys)
+    return FrameIndex(times[times >= key_times[0]], key_times, starts)
 
 
-def decode_frames(path: str | os.PathLike, threads: int = 0) -> Iterator[tuple[float, object]]:
-    """Yields (time, av.VideoFrame) in presentation order, one decode of the whole stream.
+def decode_frames(
+    path: str | os.PathLike, threads: int = 0, entry: tuple[int, int] | None = None
+) -> Iterator[tuple[float, object]]:
+    """Yields (time, av.VideoFrame) in presentation order, one decode of the stream.
 
     Args:
         path: Video file.
         threads: Decoder threads; 0 is one a core.
+        entry: FrameIndex.entry of the key frame to begin with; None is the first one.  Frames that
+            are shown before it and decoded after it may come first.
     """
-    with _open(path) as container:
-        stream = _required_stream(container, "video", path)
+    with contextlib.ExitStack() as stack:
+        container = stack.enter_context(_open(path))
+        packets = _packets_from(container, _required_stream(container, "video", path), entry)
+        if packets is None:  # This container cannot seek: read on from its beginning.
+            container = stack.enter_context(_open(path))
+            stream = _required_stream(container, "video", path)
+            packets = itertools.dropwhile(
+                lambda packet: packet.pts != entry[0], _packets(container, stream)
+            )
+        stream = _stream(container, "video")
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
         origin = _origin(container)
-        for frame in _frames(container, stream):
+        for frame in _decoded(packets):
             yield frame.time - origin, frame
+
+
+def _packets_from(container, stream, entry) -> Iterator | None:
+    """Packets from an entry on, reached by seeking; None where that fails."""
+    import av
+
+    if entry is None:
+        return _packets(container, stream)
+    pts, dts = entry
+    for seconds_before in (0, 5):
+        target = dts - round(seconds_before / stream.time_base)
+        try:
+            container.seek(target, stream=stream)
+        except av.error.FFmpegError:
+            continue
+        packets = _packets(container, stream)
+        for packet in packets:
+            if packet.pts == pts and packet.dts == dts:
+                return itertools.chain([packet], packets)
+            if packet.dts is not None and packet.dts > dts:
+                break
+    return None
 
 
 def read_video(path: str | os.PathLike) -> np.ndarray:
@@ -219,7 +301,7 @@ def read_audio(path: str | os.PathLike, sample_rate: int = 24000) -> np.ndarray:
         stream = _required_stream(container, "audio", path)
         origin = _origin(container)
         frames = ((frame.time - origin, frame) for frame in _frames(container, stream))
-        waveform = to_waveform(frames, sample_rate)
+        waveform = to_waveform(resampled(frames, sample_rate))
     if not len(waveform):
         raise ValueError(f"{path}: has an audio stream without any samples")
     if not np.isfinite(waveform).all():
@@ -227,99 +309,24 @@ def read_audio(path: str | os.PathLike, sample_rate: int = 24000) -> np.ndarray:
     return np.clip(waveform, -1.0, 1.0, out=waveform)
 
 
-def write_mp4(
-    path: str | os.PathLike,
-    frames: Iterable[np.ndarray],
-    fps: float,
-    audio: np.ndarray | None = None,
-    audio_rate: int = 24000,
-    comment: str = "generated by nwt_tf",
-    crf: int = 18,
-    gop_frames: int | None = None,
-) -> None:
-    """Writes H.264 (yuv420p) and AAC that browsers play; sound keeps its full length.
+def sound_stretches(
+    path: str | os.PathLike, spans: Sequence[tuple[int, int]], sample_rate: int = 24000
+) -> Iterator[Stretch]:
+    """Sound of a file in pieces: one decode, cut by timestamps, in bounded memory.
 
     Args:
-        path: File to write; it appears only when it is complete.
-        frames: uint8 [height, width, 3] RGB each, any iterable; odd sizes get their last row or
-            column repeated, because yuv420p needs even ones.
-        fps: Frames a second.
-        audio: float [samples] in [-1, 1], mono, starting with the first frame; None for no sound.
-        audio_rate: Samples a second.
-        comment: Metadata tag.
-        crf: x264's quality, lower is better.
-        gop_frames: Distance of key frames, exactly; None leaves them to the encoder.
+        path: Video or audio file.
+        spans: (first sample, end) of each piece on the presentation timeline, in order.
+        sample_rate: Samples a second.
 
     Raises:
-        ValueError: No frames, a frame of another shape or type, or sound that is not finite.
-        OSError: The file cannot be written.
+        ValueError: No media file, no audio stream, or samples that are not finite.
     """
-    import av
-
-    path = Path(path)
-    if audio is not None and not np.isfinite(audio).all():
-        raise ValueError(f"{path}: sound with samples that are not finite numbers")
-    beside = path.with_name(path.name + ".tmp")
-    try:
-        with av.open(str(beside), "w", format="mp4", options={"movflags": "+faststart"}) as output:
-            output.metadata["comment"] = comment
-            _encode(output, frames, fps, audio, audio_rate, crf, gop_frames)
-        os.replace(beside, path)
-    except av.error.FFmpegError as error:
-        raise OSError(error.errno, f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _encode(output, frames, fps, audio, audio_rate, crf, gop_frames) -> None:
-    import av
-
-    rate = Fraction(fps).limit_denominator(1001)
-    options = {"crf": str(crf), "preset": "medium"}
-    if gop_frames:
-        options |= {"g": str(gop_frames), "keyint_min": str(gop_frames), "sc_threshold": "0"}
-    video = output.add_stream("libx264", rate=rate, options=options)
-    video.pix_fmt = "yuv420p"
-    sound = None
-    if audio is not None:
-        sound = output.add_stream("aac", rate=audio_rate, layout="mono", bit_rate=96000)
-        samples = np.clip(np.asarray(audio, np.float32).reshape(1, -1), -1.0, 1.0)
-    shape = None
-    written = 0  # sound samples
-
-    def write_sound(until: int) -> None:
-        nonlocal written
-        for start in range(written, min(until, samples.shape[1]), 1024):
-            block = np.ascontiguousarray(samples[:, start : start + 1024])
-            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = (
-                audio_rate,
-                start,
-                Fraction(1, audio_rate),
-            )
-            output.mux(sound.encode(frame))
-            written = start + block.shape[1]
-
-    for index, picture in enumerate(frames):
-        picture = np.asarray(picture)
-        shape = shape or picture.shape
-        if picture.dtype != np.uint8 or picture.shape != shape or len(shape) != 3 or shape[2] != 3:
-            raise ValueError(
-                "frames must be uint8 [height, width, 3] of one size. "
-                f"Received: {picture.dtype} {list(picture.shape)} as frame {index}"
-            )
-        picture = np.pad(picture, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), mode="edge")
-        if index == 0:
-            video.height, video.width = picture.shape[:2]
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        frame.pts, frame.time_base = index, 1 / rate
-        output.mux(video.encode(frame))
-        if sound:
-            # Whole encoder blocks only, so that the short last one comes last.
-            write_sound(int((index + 1) / rate * audio_rate) // 1024 * 1024)
-    if shape is None:
-        raise ValueError("a video needs at least one frame")
-    output.mux(video.encode(None))
-    if sound:
-        write_sound(samples.shape[1])
-        output.mux(sound.encode(None))
+    with _open(path) as container:
+        stream = _required_stream(container, "audio", path)
+        origin = _origin(container)
+        frames = ((frame.time - origin, frame) for frame in _frames(container, stream))
+        try:
+            yield from stretches(resampled(frames, sample_rate), spans)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error

@@ -85,7 +85,7 @@ def serialize(clip: Clip) -> bytes:
         "width": integers(clip.width),
         "num_frames": integers(clip.num_frames),
         "frames": text(*clip.frames),
-        "mel": floats(np.asarray(clip.mel, np.float32).reshape(-1)),
+        "mel": floats(np.asarray(clip.mel, np.float32).reshape(-1).tolist()),
         "codes": text(codes.tobytes()),
         "codes_shape": integers(*codes.shape),
     }

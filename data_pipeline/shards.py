@@ -3,11 +3,12 @@
 import contextlib
 import dataclasses
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
+from data_pipeline import files
 from data_pipeline.schema import SCHEMA_VERSION, SchemaVersionError
 
 MANIFEST = "dataset.json"
@@ -21,6 +22,7 @@ class Shard:
     name: str  # file name, beside the manifest
     bytes: int
     clips: dict[str, int]  # clip id -> number of frames, in the order of the file
+    sha256: str = ""  # of the file, in hexadecimal; "" of a dataset older than this field
 
 
 @dataclasses.dataclass
@@ -41,6 +43,8 @@ class Manifest:
     splits: dict[str, list[Shard]]
     skipped_files: list[Skip] = dataclasses.field(default_factory=list)
     skipped_clips: list[Skip] = dataclasses.field(default_factory=list)
+    # Clip id -> why a reviewer might drop it; of a build with suggestions.
+    suggestions: dict[str, list[str]] = dataclasses.field(default_factory=dict)
     # Of a dataset with codes: "shape" [grid height, grid width, heads] and what extract_codes adds.
     codes: dict | None = None
     schema_version: int = SCHEMA_VERSION
@@ -51,13 +55,8 @@ class Manifest:
 
     def save(self, data_dir: str | os.PathLike) -> None:
         """Writes dataset.json, whole or not at all."""
-        path = Path(data_dir) / MANIFEST
-        beside = path.with_name(path.name + ".tmp")
-        try:
-            beside.write_text(json.dumps(dataclasses.asdict(self), indent=1) + "\n")
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with files.writing(files.join(data_dir, MANIFEST)) as file:
+            file.write((json.dumps(dataclasses.asdict(self), indent=1) + "\n").encode())
 
     @classmethod
     def load(cls, data_dir: str | os.PathLike) -> "Manifest":
@@ -68,16 +67,16 @@ class Manifest:
             SchemaVersionError: A dataset of another schema version.
             ValueError: dataset.json is damaged.
         """
-        data_dir = Path(data_dir)
-        if not data_dir.is_dir():
+        if not files.is_folder(data_dir):
             raise FileNotFoundError(f"{data_dir}: no such folder")
-        path = data_dir / MANIFEST
-        if not path.is_file():
+        path = files.join(data_dir, MANIFEST)
+        if not files.is_file(path):
             raise FileNotFoundError(
                 f"{data_dir}: holds no dataset (no {MANIFEST}); make one with nwt build_dataset"
             )
         try:
-            fields = json.loads(path.read_text())
+            with files.reading(path) as file:
+                fields = json.loads(file.read())
             version = fields["schema_version"]
             if version != SCHEMA_VERSION:
                 raise SchemaVersionError(
@@ -96,7 +95,7 @@ class Manifest:
 
 
 @contextlib.contextmanager
-def _as_os_error(path: Path) -> Iterator[None]:
+def _as_os_error(path: str) -> Iterator[None]:
     """TensorFlow's errors of a full or broken disk become OSErrors that name the file."""
     import tensorflow as tf
 
@@ -105,7 +104,7 @@ def _as_os_error(path: Path) -> Iterator[None]:
     except tf.errors.OpError as error:
         full = isinstance(error, tf.errors.ResourceExhaustedError) or "space" in error.message
         raise OSError(
-            errno.ENOSPC if full else errno.EIO, f"cannot be written: {error.message}", str(path)
+            errno.ENOSPC if full else errno.EIO, f"cannot be written: {error.message}", path
         ) from error
 
 
@@ -122,8 +121,8 @@ class ShardWriter:
     """
 
     def __init__(self, data_dir: str | os.PathLike, split: str, shard_bytes: int = 200_000_000):
-        self.data_dir, self.split, self.shard_bytes = Path(data_dir), split, shard_bytes
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir, self.split, self.shard_bytes = data_dir, split, shard_bytes
+        files.make_folder(data_dir)
         self.shards: list[Shard] = []
         self._writer = None
         self._clips: dict[str, int] = {}
@@ -139,12 +138,12 @@ class ShardWriter:
             self._discard()
 
     @property
-    def _path(self) -> Path:
-        return self.data_dir / f"{self.split}-{len(self.shards):05d}.tfrecord"
+    def _path(self) -> str:
+        return files.join(self.data_dir, f"{self.split}-{len(self.shards):05d}.tfrecord")
 
     @property
-    def _beside(self) -> Path:
-        return self._path.with_name(self._path.name + ".tmp")
+    def _beside(self) -> str:
+        return self._path + ".tmp"
 
     def write(self, record: bytes, clip_id: str, num_frames: int) -> None:
         """Appends a record of schema.serialize.
@@ -156,7 +155,7 @@ class ShardWriter:
 
         with _as_os_error(self._path):
             if self._writer is None:
-                self._writer = tf.io.TFRecordWriter(str(self._beside))
+                self._writer = tf.io.TFRecordWriter(self._beside)
             self._writer.write(record)
         self._clips[clip_id] = num_frames
         self._bytes += len(record) + 16  # TFRecord's length and two checksums
@@ -169,14 +168,19 @@ class ShardWriter:
         try:
             with _as_os_error(self._path):
                 self._writer.close()
-            written = self._beside.stat().st_size
+            written = files.size(self._beside)
             if written != self._bytes:
-                raise OSError(errno.ENOSPC, "was cut short: is the disk full?", str(self._path))
-            os.replace(self._beside, self._path)
+                raise OSError(errno.ENOSPC, "was cut short: is the disk full?", self._path)
+            with files.reading(self._beside) as file:
+                checksum = hashlib.sha256()
+                while block := file.read(1 << 22):
+                    checksum.update(block)
+            files.move(self._beside, self._path)
         except BaseException:
             self._discard()
             raise
-        self.shards.append(Shard(self._path.name, self._bytes, self._clips))
+        name = os.path.basename(self._path)
+        self.shards.append(Shard(name, self._bytes, self._clips, checksum.hexdigest()))
         self._writer, self._clips, self._bytes = None, {}, 0
 
     def _discard(self) -> None:
@@ -185,5 +189,5 @@ class ShardWriter:
         if self._writer is not None:
             with contextlib.suppress(tf.errors.OpError):
                 self._writer.close()
-        self._beside.unlink(missing_ok=True)
+        files.remove(self._beside)
         self._writer, self._clips, self._bytes = None, {}, 0

@@ -142,7 +142,8 @@ def _place(stretch: Stretch, start: int, chunk: np.ndarray) -> None:
     end = min(start + len(chunk), stretch.first + len(stretch.samples))
     if begin >= end:
         return
-    stretch.samples[begin - stretch.first : end - stretch.first] = chunk[begin - start : end - start]
+    part = chunk[begin - start : end - start]
+    stretch.samples[begin - stretch.first : end - stretch.first] = part
     if stretch.covered and stretch.covered[-1][0] <= begin <= stretch.covered[-1][1]:
         begin, end = stretch.covered[-1][0], max(end, stretch.covered[-1][1])
         stretch.covered.pop()

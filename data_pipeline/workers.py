@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -15,11 +16,13 @@ _counter = _stop = None  # units of work done so far, and whether to stop; share
 
 
 def count(units: int) -> None:
-    """Tells, within a task, that work was done.
+    """Tells, within a task, that work was done; nothing to tell outside of a pool.
 
     Raises:
         concurrent.futures.CancelledError: The pool is closing; nobody waits for the task.
     """
+    if _counter is None:
+        return
     with _counter.get_lock():
         _counter.value += units
     if _stop.value:
@@ -31,9 +34,17 @@ def _share(counter, stop) -> None:
     _counter, _stop = counter, stop
 
 
-def _start(counter, stop) -> None:
+def _start(counter, stop, parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     _share(counter, stop)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent is gone, by SIGKILL for example."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
 
 
 def available_cores() -> int:
@@ -68,7 +79,7 @@ class WorkerPool:
             self._pool = _InProcess()
         else:
             self._pool = concurrent.futures.ProcessPoolExecutor(
-                num_workers, context, _start, shared
+                num_workers, context, _start, (*shared, os.getpid())
             )
 
     def __enter__(self) -> "WorkerPool":
@@ -77,32 +88,36 @@ class WorkerPool:
     def __exit__(self, *exception) -> None:
         self._stop.value = 1
         self._pool.shutdown(cancel_futures=True)
+        _share(None, None)
 
     def in_order(
         self, function: Callable, tasks: Iterable[tuple], progress: "Progress | None" = None
     ) -> Iterator:
         """Yields function(*task) for every task, in the tasks' order.
 
-        At most twice as many tasks as workers are begun before their results are taken.
+        At most four times as many tasks as workers are begun before their results are taken.
 
         Raises:
             OSError: A worker process was killed.
             Exception: What a task raised.
         """
         waiting, tasks = collections.deque(), iter(tasks)
-        ahead = 2 * self.num_workers if self.num_workers > 1 else 1
+        ahead = 4 * self.num_workers if self.num_workers > 1 else 1
+        before = self._counter.value
         while True:
             for task in itertools.islice(tasks, ahead - len(waiting)):
                 waiting.append(self._pool.submit(function, *task))
             if not waiting:
+                if progress:
+                    progress.clear()
                 return
             future = waiting.popleft()
             while not future.done():
                 concurrent.futures.wait([future], timeout=0.2)
                 if progress:
-                    progress.show(self._counter.value)
+                    progress.show(self._counter.value - before)
             if progress:
-                progress.show(self._counter.value)
+                progress.show(self._counter.value - before)
             try:
                 yield future.result()
             except concurrent.futures.process.BrokenProcessPool as error:

@@ -6,9 +6,14 @@ episode of its name, others are an episode each.
 
   nwt build_dataset --input_dir=footage --output_dir=shards
   nwt build_dataset --input_dir=footage --output_dir=shards --config=grid_s1 --config.height=96
+  nwt build_dataset --inspect=shards
+
+A build that was stopped goes on where it was when the same command is given again. --inspect prints
+what a dataset holds and draws its contact sheet.
 """
 
 import dataclasses
+import shlex
 import time
 
 from absl import flags
@@ -16,8 +21,17 @@ from absl import flags
 from nwt_tf.bin import command
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_string("input_dir", None, "Folder of videos.", flag_values=FLAGS, required=True)
-flags.DEFINE_string("output_dir", None, "Folder to write.", flag_values=FLAGS, required=True)
+flags.DEFINE_string("input_dir", None, "Folder of videos.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "input_list", None, "Text file of videos' paths, one a line; or --input_dir.", flag_values=FLAGS
+)
+flags.DEFINE_string("output_dir", None, "Folder to write, local or gs://.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "inspect",
+    None,
+    "Dataset folder: print a table of what it holds and draw contact_sheet.png; builds nothing.",
+    flag_values=FLAGS,
+)
 command.config_flag(FLAGS, "footage", "default")
 flags.DEFINE_list(
     "validation_episodes",
@@ -38,6 +52,25 @@ flags.DEFINE_integer(
     lower_bound=1,
     flag_values=FLAGS,
 )
+flags.DEFINE_enum(
+    "runner",
+    "processes",
+    ["processes", "beam"],
+    "Worker processes, or Apache Beam (pip install 'nwt_tf[beam]').",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "beam_args",
+    "",
+    "Beam's own options, such as --beam_args='--runner=FlinkRunner --flink_master=...'.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "parts_dir",
+    None,
+    "Folder for finished parts of the build; default: .parts within --output_dir.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_bool("overwrite", False, "Replace a dataset in --output_dir.", flag_values=FLAGS)
 flags.DEFINE_bool(
     "strict", False, "A file or clip that cannot be used is an error.", flag_values=FLAGS
@@ -45,9 +78,35 @@ flags.DEFINE_bool(
 
 
 def main() -> None:
-    from data_pipeline.build import build_dataset, find_videos
+    if FLAGS.inspect:
+        _inspect()
+    else:
+        _build()
 
-    find_videos(FLAGS.input_dir)  # The usual mistake, told before TensorFlow takes its seconds.
+
+def _inspect() -> None:
+    if FLAGS.input_dir or FLAGS.input_list or FLAGS.output_dir:
+        raise ValueError("--inspect builds nothing: leave out --input_dir and --output_dir")
+    from data_pipeline.inspection import contact_sheet, figures, table
+    from data_pipeline.shards import Manifest
+
+    manifest = Manifest.load(FLAGS.inspect)
+    print(table(manifest))
+    command.start_tensorflow()
+    picture = contact_sheet(FLAGS.inspect)
+    command.report(contact_sheet=picture, **figures(manifest))
+
+
+def _build() -> None:
+    from data_pipeline.build import build_dataset
+    from data_pipeline.videos import find_videos, list_videos
+
+    if bool(FLAGS.input_dir) == bool(FLAGS.input_list):
+        raise ValueError("--input_dir or --input_list must be given, and not both")
+    if not FLAGS.output_dir:
+        raise ValueError("--output_dir must be given")
+    # The usual mistake, told before TensorFlow takes its seconds.
+    _ = find_videos(FLAGS.input_dir) if FLAGS.input_dir else list_videos(FLAGS.input_list)
     command.start_tensorflow()
     settings = dataclasses.asdict(FLAGS.config)
     for name in ("validation_episodes", "test_episodes"):
@@ -55,10 +114,14 @@ def main() -> None:
             settings[name] = tuple(FLAGS[name].value)
     start = time.monotonic()
     manifest = build_dataset(
-        FLAGS.input_dir,
+        FLAGS.input_dir or None,
         FLAGS.output_dir,
+        input_list=FLAGS.input_list or None,
         **settings,
         num_workers=FLAGS.num_workers,
+        runner=FLAGS.runner,
+        beam_arguments=shlex.split(FLAGS.beam_args),
+        parts_dir=FLAGS.parts_dir,
         overwrite=FLAGS.overwrite,
         strict=FLAGS.strict,
     )

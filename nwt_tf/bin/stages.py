@@ -10,6 +10,7 @@ import json
 import shutil
 from pathlib import Path
 
+import keras
 import tensorflow as tf
 
 from data_pipeline.dataset import read_clips, sequence_dataset, video_dataset
@@ -46,6 +47,7 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
     workdir, settings = Path(workdir), config.train
     manifest = Manifest.load(data_dir)
     check_workdir(workdir, _plain(config))
+    keras.utils.set_random_seed(settings.seed)  # the initial weights
     dataset = functools.partial(
         video_dataset, data_dir, "train", settings.batch_size, settings.clip_frames, settings.seed
     )
@@ -191,6 +193,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
             f"--data_dir={data_dir} holds frames, no codes: run nwt extract_codes on it first."
         )
     check_workdir(workdir, _plain(config))
+    keras.utils.set_random_seed(settings.seed)  # the initial weights
     section = presets.read_config(data_dir / DVAE_FOLDER)
     dataset = functools.partial(
         sequence_dataset,

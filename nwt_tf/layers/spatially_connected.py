@@ -69,7 +69,7 @@ class SpatiallyConnected3D(keras.layers.Layer):
         height, width = inputs.shape[2], inputs.shape[3]
         return ops.concatenate(
             [
-                padded[:, t:, y : y + height, x : x + width][:, :frames]
+                padded[:, t : t + frames, y : y + height, x : x + width]
                 for t in range(time)
                 for y in range(high)
                 for x in range(wide)

@@ -132,9 +132,8 @@ class DVAE(keras.Model):
         episode_dim: width of the episode embedding, concatenated to the attention output (B.3).
 
     Raises:
-        ValueError: for sizes that do not divide, no heads, a codebook of one, fewer than no episodes.
-            Every public call refuses shapes, dtypes and, outside graphs, values that are not as
-            documented.
+        ValueError: for sizes that do not divide, no heads, a codebook of one. Every public call
+            refuses shapes, dtypes and, outside graphs, values that are not as documented.
     """
 
     def __init__(

@@ -156,8 +156,9 @@ class FAR(Prior):
 
     def init_state(self, batch):
         """State before the first frame: (position, a ring a causal convolution)."""
+        small = self.small
         rings = tuple(
-            conv.init_state(batch, self.small, self.small) for block in self.blocks for conv in block
+            conv.init_state(batch, small, small) for block in self.blocks for conv in block
         )
         return tf.zeros((), tf.int32), rings
 

@@ -56,9 +56,8 @@ class HAR(MAR):
     def logits(self, codes, conditioning):
         """Logits of every head from the Memcodes before and the heads before it; see MAR."""
         features = self.body(codes, conditioning)
-        logits = self._head_logits(
-            ops.reshape(features, (-1, features.shape[-1])), ops.reshape(codes, (-1, self.num_heads))
-        )
+        features = ops.reshape(features, (-1, features.shape[-1]))
+        logits = self._head_logits(features, ops.reshape(codes, (-1, self.num_heads)))
         return tf.reshape(logits, tf.concat([tf.shape(codes), [self.num_codes]], axis=0))
 
     def draw(self, codes, state, conditioning, choose):
@@ -83,4 +82,4 @@ class HAR(MAR):
         Raises:
             TypeError: always.
         """
-        raise TypeError("HAR has no logits of a whole Memcode before its heads are drawn: use draw.")
+        raise TypeError("HAR has no logits of a Memcode before its heads are drawn: use draw.")

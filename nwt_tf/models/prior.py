@@ -59,8 +59,8 @@ class Prior(keras.Model):
         element_shape: of the codes of an element.
 
     Raises:
-        ValueError: for no heads, a codebook of one, fewer than no episodes. `condition` and the call
-            refuse shapes, dtypes and, outside graphs, values that are not as documented.
+        ValueError: for no heads, a codebook of one, a negative number of episodes. `condition` and
+            the call refuse shapes, dtypes and, outside graphs, values that are not as documented.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What both trainers share: the step counter, noise, gradient clipping, the watch over finiteness."""
+"""What both trainers share: step counter, noise, gradient clipping, the watch over finiteness."""
 
 import keras
 import tensorflow as tf

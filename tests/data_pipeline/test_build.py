@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from configs.footage import FootageConfig, get_config
-from data_pipeline import build
+from data_pipeline import cutting
 from data_pipeline.build import build_dataset, find_videos
 from data_pipeline.dataset import read_clips
 from data_pipeline.mel import log_mel, mel_spectrogram
+from data_pipeline.overlays import mask_overlays
+from data_pipeline.schema import Clip
 from data_pipeline.shards import Manifest
 from tests.data_pipeline import footage
 
@@ -229,7 +231,7 @@ def test_clips_without_sound_are_dropped(folder, tmp_path):
     manifest, clips = built(folder, tmp_path / "out")
     assert [clip["clip_id"] for clip in clips] == ["a_0000", "a_0001"]
     assert [(s.name, s.reason) for s in manifest.skipped_clips] == [
-        ("a_0002", "its file's sound ends before it")
+        ("a_0002", "has sound in 0% of its time only")
     ]
     # The second clip's last 0.4 s are silent.
     assert clips[1]["mel"][-40:].max() == pytest.approx(np.log(1e-5))
@@ -308,19 +310,26 @@ def test_settings_out_of_range(folder, tmp_path, change, message):
 def test_a_full_disk_leaves_no_half_dataset(folder, tmp_path, monkeypatch):
     for number in range(2):
         footage.talk(folder / f"e{number}.mp4", gop=30)
-    dumps = []
+    with monkeypatch.context() as patch:
+        dumps = []
 
-    def full(clip, file):
-        if len(dumps) == 2:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        dumps.append(clip)
-        file.write(pickle.dumps(clip))
+        def full(clip, file, protocol):
+            if isinstance(clip, Clip):
+                if len(dumps) == 2:
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                dumps.append(clip)
+            file.write(pickle.dumps(clip))
 
-    monkeypatch.setattr(build.pickle, "dump", full)
-    with pytest.raises(OSError, match="No space left") as caught:
-        built(folder, tmp_path / "out", shard_megabytes=1e-6)
-    assert caught.value.filename
-    assert sorted(contents(tmp_path / "out")) == ["train-00000.tfrecord", "train-00001.tfrecord"]
+        patch.setattr(cutting.pickle, "dump", lambda *a: full(*a, *[None] * (3 - len(a))))
+        with pytest.raises(OSError, match="No space left") as caught:
+            built(folder, tmp_path / "out", shard_megabytes=1e-6)
+    assert caught.value.filename.endswith(".clips")
+    out = tmp_path / "out"
+    shards = ["train-00000.tfrecord", "train-00001.tfrecord"]
+    assert sorted(path.name for path in out.iterdir()) == [".parts", *shards]
+    assert not [path for path in (out / ".parts").iterdir() if path.suffix == ".tmp"]
+    manifest, _ = built(folder, out, shard_megabytes=1e-6)  # there is room again
+    assert len(manifest.clip_frames("train")) == 4 and not (out / ".parts").exists()
 
 
 def test_configs_hold_appendix_d_and_the_footage_at_hand():
@@ -329,12 +338,16 @@ def test_configs_hold_appendix_d_and_the_footage_at_hand():
     assert (paper.segment_seconds, paper.trim_seconds, paper.trim_longer_than) == (4.0, 0.25, 2.0)
     assert (paper.validation_fraction, paper.test_fraction) == (0.05, 0.05)
     assert get_config("grid_s1").test_episodes == ("s1_20", "s1_21")
-    with pytest.raises(ValueError, match="no variant nope; there are: default, grid_s1, demo"):
+    lwt = get_config("lwt")
+    assert lwt.mask_overlays and lwt.crop == (720 - 712, 720, 507, 1130)
+    assert dataclasses.asdict(lwt.overlays) == mask_overlays.__kwdefaults__
+    with pytest.raises(ValueError, match="no variant nope; there are: default, lwt, grid_s1, demo"):
         get_config("nope")
     # The function's own defaults are the default configuration.
-    arguments = {f.name for f in dataclasses.fields(FootageConfig)}
+    arguments = {f.name for f in dataclasses.fields(FootageConfig)} - {"overlays"}
     defaults = build_dataset.__kwdefaults__
-    assert {name: defaults[name] for name in arguments} == dataclasses.asdict(paper)
+    fields = dataclasses.asdict(paper)
+    assert all(defaults[name] == fields[name] for name in arguments)
 
 
 def test_png_frames_are_what_the_footage_shows(folder, tmp_path):

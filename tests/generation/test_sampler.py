@@ -105,7 +105,7 @@ def test_clips_of_one_frame(prior, sampler, conditioning):
     one = conditioning._replace(audio=conditioning.audio[:, :1])
     found = sampler(one, SEED)
     assert found.shape == (2, 1, *prior.grid, HEADS)
-    # A frame is drawn before the sound of later ones is looked at.
+    # Conditioning of later frames has no say in it.
     np.testing.assert_array_equal(found, sampler(conditioning, SEED)[:, :1])
 
 

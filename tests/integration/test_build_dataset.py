@@ -67,7 +67,7 @@ def test_footage_becomes_a_dataset(folder, tmp_path):
         ([], "holds no videos"),
         (["--config.heigth=3"], "heigth"),
         (["--config.fps=fast"], "fps"),
-        (["--config=nope"], "no variant nope; there are: default, grid_s1, demo"),
+        (["--config=nope"], "no variant nope; there are: default, lwt, grid_s1, demo"),
     ],
 )
 def test_errors_are_one_line(folder, tmp_path, arguments, message):

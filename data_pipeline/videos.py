@@ -1,0 +1,106 @@
+"""Which files are footage, and which episodes they belong to (Appendix D, step 1)."""
+
+import collections
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+VIDEO_SUFFIXES = frozenset(
+    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .vob .webm .wmv".split()
+)
+
+
+class Video(NamedTuple):
+    """A file of footage."""
+
+    path: Path
+    name: str  # unique; starts its clips' ids
+    episode: str
+
+
+def find_videos(input_dir: str | os.PathLike) -> list[Video]:
+    """Lists the footage in a folder and its subfolders.
+
+    Returns:
+        Videos in the order of their paths.  The episode of a file is the subfolder that it lies in,
+        else its own stem.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: No such folder.
+        ValueError: No videos in it.
+    """
+    input_dir = Path(input_dir)
+    if not input_dir.exists():
+        raise FileNotFoundError(f"{input_dir}: no such folder")
+    if not input_dir.is_dir():
+        raise NotADirectoryError(
+            f"{input_dir}: is a file; --input_dir takes a folder of videos, --input_list a text "
+            "file of their paths"
+        )
+    paths = [
+        path.relative_to(input_dir)
+        for path in input_dir.rglob("*")
+        if path.suffix.lower() in VIDEO_SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(input_dir).parts)
+    ]
+    if not paths:
+        raise ValueError(f"{input_dir}: holds no videos ({' '.join(sorted(VIDEO_SUFFIXES))})")
+    return _named(input_dir, paths)
+
+
+def list_videos(input_list: str | os.PathLike) -> list[Video]:
+    """Reads a text file of paths, one a line; empty lines and those that begin with # do not count.
+
+    Paths are relative to the text file's folder.  Names and episodes are those of find_videos in
+    the innermost folder that all the files lie in.  Missing files are listed all the same.
+
+    Raises:
+        FileNotFoundError: No such text file.
+        ValueError: It is no text, or names no files.
+    """
+    input_list = Path(input_list)
+    if not input_list.is_file():
+        raise FileNotFoundError(f"{input_list}: no such file")
+    try:
+        lines = input_list.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{input_list}: is no text; --input_list takes a file with a path a line"
+        ) from error
+    lines = [line.strip() for line in lines]
+    named = [line for line in lines if line and not line.startswith("#")]
+    paths = [Path(os.path.abspath(input_list.parent / line)) for line in named]
+    if not paths:
+        raise ValueError(f"{input_list}: names no files")
+    folder = Path(os.path.commonpath([path.parent for path in paths]))
+    return _named(folder, [path.relative_to(folder) for path in dict.fromkeys(paths)])
+
+
+def _named(folder: Path, paths: Iterable[Path]) -> list[Video]:
+    paths = sorted(paths)
+    stems = collections.Counter(path.with_suffix("") for path in paths)
+    videos = []
+    for path in paths:
+        name = (path if stems[path.with_suffix("")] > 1 else path.with_suffix("")).as_posix()
+        episode = path.parent.as_posix() if path.parent != Path(".") else path.stem
+        videos.append(Video(folder / path, name, episode))
+    return videos
+
+
+def digest(path: str | os.PathLike) -> bytes:
+    """SHA-256 of a file's content; nothing where it cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return b""
+
+
+def same_size(videos: Sequence[Video]) -> list[Video]:
+    """Those that another one has the size of, and so perhaps the content."""
+    sizes = {video: video.path.stat().st_size for video in videos if video.path.is_file()}
+    counts = collections.Counter(sizes.values())
+    return [video for video, size in sizes.items() if size and counts[size] > 1]
