@@ -23,7 +23,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",  # TensorFlow 2.21 has no wheels for later versions.
     packages=find_packages(include=["nwt_tf*", "data_pipeline*", "configs*"]),
-    package_data={"nwt_tf": ["pretrained/**/*"]},
+    package_data={"nwt_tf": ["pretrained/**/*"], "data_pipeline": ["review_page/*"]},
     entry_points={"console_scripts": ["nwt = nwt_tf.bin.nwt:main"]},
     install_requires=[
         "absl-py==2.5.1",

@@ -37,7 +37,8 @@ class FootageConfig:
     min_seconds: float = 1.0  # shorter clips are left out
     mask_overlays: bool = False  # paint bright overlays white
     overlays: OverlayConfig = dataclasses.field(default_factory=OverlayConfig)
-    suggestions: bool = False  # look for reasons to drop a clip, for the review
+    suggestions: bool = False  # look for reasons to drop a clip; --review always does
+    undecided_flagged: str = "keep"  # or drop: clips with reasons, but no decision in the review
     frame_encoding: str = "jpeg"  # or png, lossless
     jpeg_quality: int = 95
     validation_fraction: float = 0.05  # of the clips of every episode
@@ -56,7 +57,7 @@ def get_config(name: str = "default") -> FootageConfig:
     """
     variants = {
         "default": {},
-        # Columns 507 to 1130 from the left; rows 0 to 712 from the bottom, so 8 to 720 from the top.
+        # Columns 507 to 1130; rows 0 to 712 from the bottom of 720, so 8 to 720 from the top.
         "lwt": {"crop": (8, 720, 507, 1130), "mask_overlays": True},
         "grid_s1": {
             "crop": (2, 288, 55, 305),

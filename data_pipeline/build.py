@@ -6,19 +6,20 @@ import importlib.metadata
 import os
 import re
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from data_pipeline import files
 from data_pipeline.beam_runner import BeamPool
 from data_pipeline.clips import ClipSettings
 from data_pipeline.cutting import Footage, Skips
+from data_pipeline.review import DECISIONS, PAGE, fingerprint, preview, read_review, write_review
 from data_pipeline.schema import serialize
 from data_pipeline.shards import MANIFEST, SPLITS, Manifest, ShardWriter
 from data_pipeline.split import assign_splits
 from data_pipeline.videos import Video, find_videos, list_videos
 from data_pipeline.workers import WorkerPool, available_cores
 
-__all__ = ["build_dataset", "cut_footage", "find_videos"]
+__all__ = ["build_dataset", "cut_footage", "find_videos", "review_footage"]
 
 _PARTS = ".parts"  # within the output folder, until the dataset is complete
 
@@ -74,8 +75,53 @@ def cut_footage(
         raise
 
 
+def _fingerprint(footage: Footage) -> str:
+    windows = [window for _, _, plan in footage.plans for window in plan.windows]
+    return fingerprint((w.clip_id, w.start, w.segment[1]) for w in windows)
+
+
+def review_footage(
+    videos: Sequence[Video],
+    output_dir: str | os.PathLike,
+    settings: ClipSettings,
+    skips: Skips,
+    *,
+    undecided_flagged: str = "keep",
+    **arguments,
+) -> tuple[str, dict[str, list[str]]]:
+    """Cuts footage and writes the page for its review; the cut clips wait for the build.
+
+    Args:
+        videos, output_dir, settings, skips: As for cut_footage; `settings` with suggestions.
+        undecided_flagged: As for build_dataset, which the page tells.
+        arguments: cut_footage's.
+
+    Returns:
+        Path of the page, and clip id -> suggestions of all clips on it.
+
+    Raises:
+        ValueError, OSError: As for cut_footage, or there are no clips.
+    """
+    suggestions = {}
+    with cut_footage(videos, output_dir, settings, skips, **arguments) as footage:
+
+        def previews():
+            for clip, reasons in footage.clips():
+                suggestions[clip.clip_id] = reasons
+                yield preview(clip, reasons)
+
+        path = files.join(output_dir, PAGE)
+        write_review(path, previews(), _fingerprint(footage), undecided_flagged)
+    return path, suggestions
+
+
 def _write_shards(
-    footage: Footage, output_dir: str, shard_bytes: int, split_of: Mapping, skips: Skips
+    footage: Footage,
+    output_dir: str,
+    shard_bytes: int,
+    split_of: Mapping,
+    drop_if_flagged: Callable[[str], bool],
+    skips: Skips,
 ) -> tuple[dict, dict]:
     """Writes the clips in the footage's order; returns shards by split, suggestions by clip id."""
     suggestions = {}
@@ -86,7 +132,10 @@ def _write_shards(
         }
         for clip, reasons in footage.clips():
             if clip.clip_id not in split_of:
-                skips.choice(clip.clip_id, "dropped in review")
+                skips.choice(clip.clip_id, "dropped by the review")
+                continue
+            if reasons and drop_if_flagged(clip.clip_id):
+                skips.choice(clip.clip_id, f"not decided on in the review ({'; '.join(reasons)})")
                 continue
             if reasons:
                 suggestions[clip.clip_id] = reasons
@@ -133,7 +182,8 @@ def build_dataset(
     test_episodes: Sequence[str] = (),
     split_seed: int = 0,
     shard_megabytes: float = 200.0,
-    dropped: Collection[str] = (),
+    review_file: str | os.PathLike | None = None,
+    undecided_flagged: str = "keep",
     num_workers: int | None = None,
     runner: str = "processes",
     beam_arguments: Sequence[str] = (),
@@ -165,7 +215,10 @@ def build_dataset(
         validation_fraction, test_fraction, validation_episodes, test_episodes, split_seed: See
             split.assign_splits.
         shard_megabytes: A shard is closed at this size.
-        dropped: Ids of clips that a review left out.
+        review_file: review.json of a page that review_footage wrote of this footage; clips that it
+            drops are left out.
+        undecided_flagged: "drop" leaves out clips, too, that have suggestions but no decision in
+            review_file.
         num_workers: Processes; None is one a core.
         runner: "processes" or "beam".
         beam_arguments: Of Beam's PipelineOptions.
@@ -179,8 +232,8 @@ def build_dataset(
 
     Raises:
         FileNotFoundError, NotADirectoryError, FileExistsError: About the folders.
-        ValueError: A setting out of range, no usable video, unknown dropped clips, or with `strict`
-            anything unusable.
+        ValueError: A setting out of range, no usable video, a damaged review or one of other
+            footage, or with `strict` anything unusable.
         OSError: The disk is full or broken; finished shards stay, the one under way is removed.
     """
     arguments = locals()
@@ -198,6 +251,8 @@ def build_dataset(
         raise NotADirectoryError(f"{output_dir}: is a file; --output_dir takes a folder")
     if files.is_file(files.join(output_dir, MANIFEST)) and not overwrite:
         raise FileExistsError(f"{output_dir}: already holds a dataset; --overwrite replaces it")
+    if undecided_flagged not in DECISIONS:
+        raise ValueError(f"undecided_flagged must be keep or drop. Received: {undecided_flagged}")
     skips = Skips(input_dir if input_list is None else input_list, strict)
     cut = cut_footage(
         videos,
@@ -210,8 +265,14 @@ def build_dataset(
         parts_dir=parts_dir,
     )
     with cut as footage:
-        clip_ids = footage.clip_ids()
-        kept = {name: [c for c in ids if c not in dropped] for name, ids in clip_ids.items()}
+        clip_ids, decisions = footage.clip_ids(), {}
+        if review_file is not None:
+            every = [clip_id for ids in clip_ids.values() for clip_id in ids]
+            decisions = read_review(review_file, _fingerprint(footage), every)
+        kept = {
+            name: [clip_id for clip_id in ids if decisions.get(clip_id) != "drop"]
+            for name, ids in clip_ids.items()
+        }
         split_of = assign_splits(
             {name: ids for name, ids in kept.items() if ids},
             validation_fraction=validation_fraction,
@@ -222,7 +283,12 @@ def build_dataset(
         )
         _remove_dataset(output_dir)
         shard_bytes = round(shard_megabytes * 1e6)
-        splits, reasons = _write_shards(footage, output_dir, shard_bytes, split_of, skips)
+        drops_flagged = review_file is not None and undecided_flagged == "drop"
+        splits, reasons = _write_shards(
+            *(footage, output_dir, shard_bytes, split_of),
+            lambda clip_id: drops_flagged and clip_id not in decisions,
+            skips,
+        )
         if not any(splits.values()):
             raise skips.nothing_left("clips")
         manifest = Manifest(

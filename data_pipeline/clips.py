@@ -15,6 +15,7 @@ from data_pipeline.resample import PictureScaler, at_constant_rate, num_output_f
 from data_pipeline.schema import Clip, encode_frame
 from data_pipeline.segment import split_at_key_frames
 from data_pipeline.sound import Stretch
+from data_pipeline.suggestions import PictureWatcher, sound_reasons
 from data_pipeline.trim import trim
 
 _ROUNDING = 1e-6  # seconds
@@ -224,11 +225,11 @@ def cut_job(
             continue
         try:
             pictures = _pictures(window, _frames_of(window, frames, ahead), scaler, settings)
-            encoded, kept = [], []
+            encoded, watcher = [], PictureWatcher(settings.fps)
             for picture, data in pictures:
                 encoded.append(data)
                 if settings.suggestions:
-                    kept.append(picture)
+                    watcher.add(picture)
         except _DamagedError as error:
             yield window.clip_id, str(error)
             continue
@@ -242,13 +243,10 @@ def cut_job(
             frames=tuple(encoded),
             mel=log_mel(mel_spectrogram(samples)),
         )
-        yield Cut(clip, _suggestions(kept, samples, settings.fps) if settings.suggestions else ())
-
-
-def _suggestions(pictures: list[np.ndarray], sound: np.ndarray, fps: float) -> tuple[str, ...]:
-    from data_pipeline import suggestions
-
-    return tuple(map(str, suggestions.suggest(np.stack(pictures), sound, fps)))
+        reasons = ()
+        if settings.suggestions:
+            reasons = tuple(map(str, (*watcher.reasons(), *sound_reasons(samples))))
+        yield Cut(clip, reasons)
 
 
 def _sound_length(window: Window, fps: float) -> int:

@@ -85,7 +85,6 @@ def contact_sheet(data_dir: str | os.PathLike) -> str:
         FileNotFoundError, ValueError: No such dataset, or one without pictures.
     """
     import cv2
-
     import tensorflow as tf
 
     manifest = Manifest.load(data_dir)

@@ -268,7 +268,8 @@ def _packets_from(container, stream, entry) -> Iterator | None:
             continue
         packets = _packets(container, stream)
         for packet in packets:
-            if packet.pts == pts and packet.dts == dts:
+            # MPEG program streams may give other packets that time after a seek.
+            if packet.is_keyframe and (packet.pts, packet.dts) == (pts, dts):
                 return itertools.chain([packet], packets)
             if packet.dts is not None and packet.dts > dts:
                 break

@@ -132,6 +132,7 @@ def _graph(frame, filters: Sequence[tuple[str, str]]):
     import av
 
     graph = av.filter.Graph()
+    graph.threads = 1  # the cores have other clips to do
     source = graph.add_buffer(
         width=frame.width,
         height=frame.height,

@@ -25,6 +25,7 @@ class _Run:
         self.kind = _kind(frame)
         self._pull_at = self._block = max(1, _BLOCK * frame.sample_rate // sample_rate)
         self._graph = av.filter.Graph()
+        self._graph.threads = 1
         source = self._graph.add_abuffer(
             sample_rate=frame.sample_rate,
             format=frame.format.name,

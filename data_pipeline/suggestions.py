@@ -175,7 +175,7 @@ class PictureWatcher:
                 self.thresholds.cut_levels, self.thresholds.cut_ratio * max(near, default=0.0)
             ):
                 jumps.append(f"{new[index + 1] / self.fps:.2f}")
-        return [Reason("cut", f"the picture jumps at {_listed(jumps)} s")] if jumps else []
+        return [Reason("cut", f"picture jumps at {_listed(jumps)} s")] if jumps else []
 
     def _blank(self, coarse: np.ndarray) -> tuple[np.ndarray, list[Reason]]:
         """Which frames are black or of one colour, bool [T], and the reasons."""
@@ -183,7 +183,7 @@ class PictureWatcher:
         black = high < self.thresholds.black_level
         plain = (high - low < self.thresholds.uniform_levels) & ~black
         reasons = [
-            Reason("blank", f"the picture is {name} from {start:.2f} to {end:.2f} s")
+            Reason("blank", f"picture is {name} from {start:.2f} to {end:.2f} s")
             for name, marks in (("black", black), ("of one colour", plain))
             for start, end in self._spans(marks, self.thresholds.blank_seconds)
         ]
@@ -191,15 +191,16 @@ class PictureWatcher:
 
     def _motion(self, coarse: np.ndarray, blank: np.ndarray) -> list[Reason]:
         """Stretches in which the picture stands still, else a clip that hardly moves."""
-        same, anchor = np.zeros(len(coarse), bool), 0
+        starts = [0]  # of runs of pictures that are all like the run's first
         for index in range(1, len(coarse)):
-            if np.abs(coarse[index] - coarse[anchor]).max() < self.thresholds.frozen_levels:
-                same[index] = not blank[index]
-            else:
-                anchor = index
+            change = np.abs(coarse[index] - coarse[starts[-1]]).max()
+            if change >= self.thresholds.frozen_levels:
+                starts.append(index)
+        runs = np.stack([starts, [*starts[1:], len(coarse)]], axis=1)[~blank[starts]] / self.fps
         frozen = [
-            Reason("frozen", f"the picture stands still from {start:.2f} to {end:.2f} s")
-            for start, end in self._spans(same, self.thresholds.frozen_seconds)
+            Reason("frozen", f"picture stands still from {start:.2f} to {end:.2f} s")
+            for start, end in runs
+            if end - start >= self.thresholds.frozen_seconds - 1e-6
         ]
         lag = max(1, round(0.2 * self.fps))
         if frozen or len(coarse) <= lag:
@@ -221,12 +222,12 @@ class PictureWatcher:
         without = [time for time, boxes in zip(times, faces, strict=True) if not boxes]
         several = [time for time, boxes in zip(times, faces, strict=True) if len(boxes) > 1]
         if len(without) == len(times):
-            return [Reason("no face", "no face is found in it")]
+            return [Reason("no face", "none is found in it")]
         if len(without) > 1:
-            return [Reason("no face", f"no face is found at {_listed(without)} s")]
+            return [Reason("no face", f"none is found at {_listed(without)} s")]
         if len(several) > min(1, len(times) - 1):
             most = max(map(len, faces))
-            return [Reason("several faces", f"{most} faces at {_listed(several)} s")]
+            return [Reason("several faces", f"{most} at {_listed(several)} s")]
         return []
 
 

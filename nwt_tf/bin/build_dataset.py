@@ -6,12 +6,17 @@ episode of its name, others are an episode each.
 
   nwt build_dataset --input_dir=footage --output_dir=shards
   nwt build_dataset --input_dir=footage --output_dir=shards --config=grid_s1 --config.height=96
+  nwt build_dataset --input_dir=footage --output_dir=shards --review
+  nwt build_dataset --input_dir=footage --output_dir=shards --review_file=review.json
   nwt build_dataset --inspect=shards
 
+--review cuts the clips and writes shards/review.html, a page to look at every clip and to save
+review.json; the build with --review_file then takes the clips that are cut, but not those dropped.
 A build that was stopped goes on where it was when the same command is given again. --inspect prints
 what a dataset holds and draws its contact sheet.
 """
 
+import collections
 import dataclasses
 import shlex
 import time
@@ -71,6 +76,18 @@ flags.DEFINE_string(
     "Folder for finished parts of the build; default: .parts within --output_dir.",
     flag_values=FLAGS,
 )
+flags.DEFINE_bool(
+    "review",
+    False,
+    "Write a page to review the clips, review.html in --output_dir, instead of a dataset.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_string(
+    "review_file",
+    None,
+    "review.json that was saved from that page: leaves out the clips that it drops.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_bool("overwrite", False, "Replace a dataset in --output_dir.", flag_values=FLAGS)
 flags.DEFINE_bool(
     "strict", False, "A file or clip that cannot be used is an error.", flag_values=FLAGS
@@ -97,6 +114,49 @@ def _inspect() -> None:
     command.report(contact_sheet=picture, **figures(manifest))
 
 
+def _workers() -> dict:
+    return {
+        "num_workers": FLAGS.num_workers,
+        "runner": FLAGS.runner,
+        "beam_arguments": shlex.split(FLAGS.beam_args),
+        "parts_dir": FLAGS.parts_dir,
+    }
+
+
+def _review(videos: list, settings: dict) -> None:
+    if FLAGS.review_file:
+        raise ValueError("--review makes the page that --review_file comes from: give one of them")
+    from data_pipeline.build import review_footage
+    from data_pipeline.clips import ClipSettings
+    from data_pipeline.cutting import Skips
+
+    names = [field.name for field in dataclasses.fields(ClipSettings)]
+    start = time.monotonic()
+    skips = Skips(FLAGS.input_dir or FLAGS.input_list, FLAGS.strict)
+    page, suggestions = review_footage(
+        videos,
+        FLAGS.output_dir,
+        ClipSettings(**{name: settings[name] for name in names}),
+        skips,
+        undecided_flagged=settings["undecided_flagged"],
+        **_workers(),
+    )
+    for skip in skips.files + skips.clips:
+        print(f"left out {skip.name}: {skip.reason}")
+    flagged = collections.Counter(
+        kind for reasons in suggestions.values() for kind in {r.partition(": ")[0] for r in reasons}
+    )
+    for kind, clips in flagged.most_common():
+        print(f"{kind}: {clips} clips")
+    print(f"open {page} in a browser; the build takes the review.json that it saves")
+    command.report(
+        review=page,
+        clips=len(suggestions),
+        flagged=sum(map(bool, suggestions.values())),
+        seconds=time.monotonic() - start,
+    )
+
+
 def _build() -> None:
     from data_pipeline.build import build_dataset
     from data_pipeline.videos import find_videos, list_videos
@@ -106,9 +166,14 @@ def _build() -> None:
     if not FLAGS.output_dir:
         raise ValueError("--output_dir must be given")
     # The usual mistake, told before TensorFlow takes its seconds.
-    _ = find_videos(FLAGS.input_dir) if FLAGS.input_dir else list_videos(FLAGS.input_list)
-    command.start_tensorflow()
+    videos = find_videos(FLAGS.input_dir) if FLAGS.input_dir else list_videos(FLAGS.input_list)
     settings = dataclasses.asdict(FLAGS.config)
+    # The parts that --review leaves have suggestions: the build after it must ask for them, too.
+    settings["suggestions"] |= FLAGS.review or FLAGS.review_file is not None
+    if FLAGS.review:
+        _review(videos, settings)
+        return
+    command.start_tensorflow()
     for name in ("validation_episodes", "test_episodes"):
         if FLAGS[name].value is not None:
             settings[name] = tuple(FLAGS[name].value)
@@ -118,10 +183,8 @@ def _build() -> None:
         FLAGS.output_dir,
         input_list=FLAGS.input_list or None,
         **settings,
-        num_workers=FLAGS.num_workers,
-        runner=FLAGS.runner,
-        beam_arguments=shlex.split(FLAGS.beam_args),
-        parts_dir=FLAGS.parts_dir,
+        **_workers(),
+        review_file=FLAGS.review_file or None,
         overwrite=FLAGS.overwrite,
         strict=FLAGS.strict,
     )

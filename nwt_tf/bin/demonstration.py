@@ -55,11 +55,11 @@ def demonstrate(folder, seed=0):
         build_dataset(folder / "footage", folder / "shards", **dataclasses.asdict(footage))
     with _stage(3, "Training dVAE-Adv: frames to Memcodes and back, against three critics."):
         config = _seeded(dvae_configs.get_config("demo"), seed)
-        _finished(stages.train_dvae(folder / "shards", folder / "dvae", config), config)
+        finished(stages.train_dvae(folder / "shards", folder / "dvae", config), config)
     with _stage(4, "Training the prior: from sound, style and past Memcodes to the next ones."):
         stages.extract_codes(folder / "dvae", folder / "shards", folder / "codes", seed=seed)
         config = _seeded(prior_configs.get_config("demo"), seed)
-        _finished(stages.train_prior(folder / "codes", folder / "prior", config), config)
+        finished(stages.train_prior(folder / "codes", folder / "prior", config), config)
     with _stage(5, "Generating video from sound that neither model has heard."):
         model = AudioToVideo.from_preset(folder / "prior")
         unseen = [listen(model, clip, seed) for clip in unseen_clips(seed, fps=model.fps)]
@@ -176,7 +176,7 @@ def _seeded(config, seed):
     return dataclasses.replace(config, train=dataclasses.replace(config.train, seed=seed))
 
 
-def _finished(figures, config):
+def finished(figures, config):
     """Passes a stopped training's interrupt on: the demo cannot go on with half a model."""
     if figures["steps"] < config.train.steps:
         raise KeyboardInterrupt

@@ -25,7 +25,8 @@ def gumbel_noise(shape, seed):
 
     Args:
         shape: the noise's shape.
-        seed: int32 [2], a stateless seed: the same seed gives the same noise.
+        seed: int32 [2], a stateless seed: the same seed gives the same noise, though XLA's
+            generator is another than TensorFlow's own.
     """
     u = tf.random.stateless_uniform(shape, seed, minval=1e-20, maxval=1.0)
     return -tf.math.log(-tf.math.log(u))

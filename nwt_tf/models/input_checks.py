@@ -7,6 +7,13 @@ hand. There it matters: on a GPU, looking up a row that does not exist gives zer
 import tensorflow as tf
 
 
+def _refusal(message):
+    """A ValueError whose message Keras leaves as it is: it would add lines to it."""
+    error = ValueError(message)
+    error._keras_call_info_injected = True
+    return error
+
+
 def check_at_least(minimum, **sizes):
     """Refuses a size below `minimum`.
 
@@ -15,7 +22,7 @@ def check_at_least(minimum, **sizes):
     """
     for name, size in sizes.items():
         if size < minimum:
-            raise ValueError(f"{name} must be at least {minimum}. Received: {name}={size}")
+            raise _refusal(f"{name} must be at least {minimum}. Received: {name}={size}")
 
 
 def check_shape(name, tensor, shape, meaning):
@@ -32,7 +39,7 @@ def check_shape(name, tensor, shape, meaning):
     """
     fits = tensor.shape.is_compatible_with(shape)
     if not fits or (tensor.shape.rank and len(shape) > 1 and tensor.shape[1] == 0):
-        raise ValueError(f"{name} must be {meaning}. Received: {name} of shape {tensor.shape}")
+        raise _refusal(f"{name} must be {meaning}. Received: {name} of shape {tensor.shape}")
 
 
 def check_video(video, height, width):
@@ -48,7 +55,7 @@ def check_video(video, height, width):
         f"[B, T, {height}, {width}, 3] with at least one frame",
     )
     if not video.dtype.is_floating:
-        raise ValueError(
+        raise _refusal(
             "video must be float in [-1, 1] (layers.pixels.to_unit_range converts uint8). "
             f"Received: video of dtype {video.dtype.name}"
         )
@@ -63,7 +70,7 @@ def check_finite(name, tensor):
     if tf.executing_eagerly():
         odd = tf.math.count_nonzero(~tf.math.is_finite(tensor))
         if odd:
-            raise ValueError(
+            raise _refusal(
                 f"{name} must be finite. Received: {name} with {int(odd)} of {tf.size(tensor)} "
                 "values NaN or infinite"
             )
@@ -95,12 +102,26 @@ def check_episode(episode, num_episodes):
     _check_integers("episode", episode, -1, num_episodes)
 
 
+def check_lengths(mel, codes, mels_per_frame):
+    """Refuses mel [B, M, ...] and codes [B, T, ...] of different lengths.
+
+    Raises:
+        ValueError: names both lengths.
+    """
+    mels, frames = mel.shape[1], codes.shape[1]
+    if None not in (mels, frames) and mels != mels_per_frame * frames:
+        raise _refusal(
+            f"mel must have {mels_per_frame} frames for each frame of the codes. "
+            f"Received: mel of {mels} frames for codes of {frames}"
+        )
+
+
 def _check_integers(name, tensor, first, end):
     if not tensor.dtype.is_integer:
-        raise ValueError(f"{name} must be integers. Received: {name} of dtype {tensor.dtype.name}")
+        raise _refusal(f"{name} must be integers. Received: {name} of dtype {tensor.dtype.name}")
     if tf.executing_eagerly() and tf.size(tensor):
         low, high = int(tf.reduce_min(tensor)), int(tf.reduce_max(tensor))
         if low < first or high >= end:
-            raise ValueError(
+            raise _refusal(
                 f"{name} must lie in [{first}, {end - 1}]. Received: {name} from {low} to {high}"
             )

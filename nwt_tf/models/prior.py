@@ -8,7 +8,13 @@ from keras import ops
 
 from nwt_tf.layers.mel import MELS_PER_FRAME, N_MELS
 from nwt_tf.models.audio_encoder import AudioEncoder
-from nwt_tf.models.input_checks import check_at_least, check_codes, check_episode, check_shape
+from nwt_tf.models.input_checks import (
+    check_at_least,
+    check_codes,
+    check_episode,
+    check_lengths,
+    check_shape,
+)
 from nwt_tf.models.style_encoder import StyleEncoder, StylePyramid
 
 
@@ -165,12 +171,7 @@ class Prior(keras.Model):
             (logits float32 [B, T, h, w, heads, num_codes], StylePosterior).
         """
         check_codes(codes, self.grid, self.num_heads, self.num_codes)
-        mels, frames = mel.shape[1], codes.shape[1]
-        if None not in (mels, frames) and mels != MELS_PER_FRAME * frames:
-            raise ValueError(
-                f"mel must have {MELS_PER_FRAME} frames for each frame of the codes. Received: mel "
-                f"of {mels} frames for codes of {frames}"
-            )
+        check_lengths(mel, codes, MELS_PER_FRAME)
         posterior = self.style_encoder(codes)
         conditioning = self.condition(mel, posterior.sample(seed), episode)
         return self.logits(codes if history is None else history, conditioning), posterior

@@ -138,15 +138,22 @@ class Checkpoints(keras.callbacks.Callback):
 
     Args:
         workdir: checkpoints go to workdir/checkpoints.
-        tracked: what belongs to a checkpoint, {name: trackable}.
+        step: the trainer's step variable.
+        tracked: what belongs to a checkpoint: {name: model or optimizer}, all their variables.
         save_preset: called after each checkpoint, so that the workdir is a preset.
         minutes: between checkpoints; there is one at the end too.
     """
 
-    def __init__(self, workdir, tracked, save_preset, minutes=5.0):
+    def __init__(self, workdir, step, tracked, save_preset, minutes=5.0):
         super().__init__()
+        # Variable by variable: tf.train.Checkpoint does not see Keras layers that lie in lists.
+        parts = {
+            name: [variable.value for variable in part.variables] for name, part in tracked.items()
+        }
         self.manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(**tracked), str(Path(workdir) / "checkpoints"), max_to_keep=2
+            tf.train.Checkpoint(step=step, **parts),
+            str(Path(workdir) / "checkpoints"),
+            max_to_keep=2,
         )
         self.save_preset = save_preset
         self.seconds = minutes * 60

@@ -83,7 +83,7 @@ def train(trainer, dataset, *, workdir, steps, tracked, save_preset, measure, sh
         {"steps", "seconds", "steps_per_second"} of this run.
     """
     checkpoints = Checkpoints(
-        workdir, {**tracked, "step": trainer.step}, save_preset, settings.checkpoint_minutes
+        workdir, trainer.step, tracked, save_preset, settings.checkpoint_minutes
     )
     checkpoints.restore()
     first = int(trainer.step)

@@ -126,10 +126,27 @@ def dvae_call(dvae, video, episode):
     return {"video": video, "codes": quantized.codes, "chance": tf.nn.softmax(probabilities)}
 
 
-def attention_call(attention, queries):
-    values, codes, logits = attention(queries, seed=tf.constant(SEED), training=True)
+def attention_call(attention, queries, seed=SEED):
+    values, codes, logits = attention(queries, seed=seed and tf.constant(seed), training=True)
     chance = tf.nn.softmax(tf.reshape(logits, (-1, 4)))
     return {"values": values, "codes": codes, "chance": chance}
+
+
+def attention_row(call, **options):
+    """Hard attention of 2 heads and 4 codes."""
+    return Row(
+        lambda dtype: MultiHeadHardAttention(2, 4, 8, dtype=dtype, name="attention"),
+        floats("B", "T", 3, 2, 5),
+        lambda b, t: {
+            "values": (b, t, 3, 2, 8),
+            "codes": (b, t, 3, 2, 2),
+            "chance": (b * t * 12, 4),
+        },
+        call=call,
+        drawn=("values", "codes"),
+        silent=KEY_BIAS,
+        **options,
+    )
 
 
 def critic_row(layers, samples, features):
@@ -173,18 +190,10 @@ TABLE = {
         out("B", "T", 6),
         xla=True,
     ),
-    "hard_attention": Row(
-        lambda dtype: MultiHeadHardAttention(2, 4, 8, dtype=dtype, name="attention"),
-        floats("B", "T", 3, 2, 5),
-        lambda b, t: {
-            "values": (b, t, 3, 2, 8),
-            "codes": (b, t, 3, 2, 2),
-            "chance": (b * t * 12, 4),
-        },
-        call=attention_call,
-        drawn=("values", "codes"),
-        silent=KEY_BIAS,
-        xla=True,
+    "hard_attention": attention_row(attention_call),
+    # XLA draws other noise from a seed, so that it is compared without.
+    "hard_attention_argmax": attention_row(
+        lambda attention, queries: attention_call(attention, queries, seed=None), xla=True
     ),
     "mel": Row(
         lambda dtype: MelSpectrogram(dtype=dtype),
@@ -261,7 +270,7 @@ TABLE = {
         floats("B", "T", 16, 16, 3),
         lambda b, t: {f"{critic}/1/output": (b if critic == 0 else b * t,) for critic in range(3)},
         call=lambda critics, video: {
-            name: each for name, each in named(critics(video)).items() if "/1/" in name
+            name: each for name, each in named(critics(video)).items() if name.count("/") == 2
         },
     ),
     "audio_encoder": Row(

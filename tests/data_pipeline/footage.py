@@ -31,6 +31,13 @@ def clicks(at, seconds, rate=RATE):
     return sound
 
 
+def rate_of(times):
+    """Mean rate, a fraction that MPEG-1 takes too."""
+    rate = (len(times) - 1) / (times[-1] - times[0])
+    ntsc = Fraction(round(rate * 1.001) * 1000, 1001)
+    return ntsc if abs(ntsc - rate) < 1e-3 else Fraction(rate).limit_denominator(100)
+
+
 def write(
     path,
     pictures,
@@ -43,26 +50,36 @@ def write(
     sound_codec="aac",
     options=(),
     sound_gap=(None, 0.0),
+    pix_fmt="yuv420p",
+    rotation=0,
+    muxer=(),
 ):
     """Writes a video whose frame n is shown from times[n] on.
 
     Args:
         keys: Frames that are key frames; there are no others.
-        sound: float [samples], or [samples, 2]; None for no sound stream.
+        sound: float [samples], or [samples, 2] or [samples, 6]; None for no sound stream.
         sound_start: Time of its first sample.
         sound_gap: (sample, seconds): from that sample on, everything is that much later.
+        rotation: Of the display matrix, degrees counterclockwise.
+        muxer: Options of the container.
     """
     base = Fraction(1, 90000)
-    with av.open(str(path), "w") as output:
+    with av.open(str(path), "w", options=dict(muxer)) as output:
         options = {"g": "10000", "sc_threshold": "0", "crf": "12"} | dict(options)
-        video = output.add_stream(codec, rate=30, options=options)
+        video = output.add_stream(codec, rate=rate_of(times), options=options)
         video.height, video.width = pictures.shape[1:3]
-        video.pix_fmt = "yuv420p"
+        video.pix_fmt = pix_fmt
+        if rotation:
+            video.set_display_rotation(rotation)
+        if codec.startswith("mpeg"):  # knows standard rates alone
+            base = 1 / rate_of(times)
+            video.options = options | {"sc_threshold": "1000000000"}
         video.codec_context.time_base = base
         audio = None
         if sound is not None:
             sound = np.asarray(sound, np.float32)
-            layout = "mono" if sound.ndim == 1 else "stereo"
+            layout = {1: "mono", 2: "stereo", 6: "5.1"}[sound.reshape(len(sound), -1).shape[1]]
             audio = output.add_stream(sound_codec, rate=rate, layout=layout)
         for number, (picture, time) in enumerate(zip(pictures, times, strict=True)):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
@@ -93,3 +110,20 @@ def talk(path, seconds=3.0, fps=25, height=48, width=64, gop=None):
     noise = np.random.default_rng(1).normal(0, 0.05, round(seconds * RATE))
     keys = range(0, count, gop or count)
     return write(path, pictures, np.arange(count) / fps, noise, keys=keys)
+
+
+class Flashes:
+    """Black pictures, white where `lit`, made when they are asked for: an hour of them is no array.
+
+    lit: bool [frames].
+    """
+
+    def __init__(self, lit, height=32, width=32):
+        self.lit, self.shape = lit, (len(lit), height, width, 3)
+
+    def __len__(self):
+        return len(self.lit)
+
+    def __iter__(self):
+        for lit in self.lit:
+            yield np.full(self.shape[1:], 235 if lit else 16, np.uint8)

@@ -109,9 +109,10 @@ def test_clips_of_one_frame(prior, sampler, conditioning):
     np.testing.assert_array_equal(found, sampler(conditioning, SEED)[:, :1])
 
 
-def test_another_temperature_or_length_needs_no_new_graph(prior, conditioning):
-    sampler = Sampler(prior)
+def test_another_temperature_or_length_needs_no_new_graph(sampler, conditioning):
+    sampler(conditioning, SEED)
+    before = sampler._loop.experimental_get_tracing_count()
     for frames, temperature in ((4, 1.0), (3, 0.5), (2, 0.9), (1, 0.0)):
-        part = Conditioning(conditioning.audio[:, :frames], *conditioning[1:])
+        part = conditioning._replace(audio=conditioning.audio[:, :frames])
         sampler(part, SEED, temperature)
-    assert sampler._loop.experimental_get_tracing_count() <= 2
+    assert sampler._loop.experimental_get_tracing_count() <= before + 1  # of any length

@@ -42,16 +42,6 @@ def test_shapes_and_ranges(dvae):
     assert logits.shape == (2, 3, 2, 1, 4, 4)
 
 
-def test_dynamic_batch_and_time(dvae):
-    @tf.function(input_signature=[tf.TensorSpec([None, None, HEIGHT, WIDTH, 3])])
-    def reconstruct(video):
-        return dvae(video)[0]
-
-    for batch, frames in ((1, 1), (2, 5)):
-        video = clip_of(frames, batch)
-        np.testing.assert_allclose(reconstruct(video), dvae(video)[0], atol=1e-5)
-
-
 @pytest.mark.parametrize("window", [1, 2, 5, 64])
 def test_windows_equal_the_clip_at_once(dvae, window):
     video = clip_of(11)
@@ -124,15 +114,6 @@ def test_memcodes_see_a_few_frames_only(dvae):
     np.testing.assert_array_equal(np.flatnonzero(moved), range(3, 9))
 
 
-def test_config_round_trip(dvae):
-    copy = DVAE.from_config(dvae.get_config())
-    copy.build()
-    copy.set_weights(dvae.get_weights())
-    video = clip_of(2)
-    np.testing.assert_array_equal(copy(video)[0], dvae(video)[0])
-    assert copy.get_config() == dvae.get_config()
-
-
 def test_bfloat16_gives_float32_video_and_logits():
     dvae = tiny_dvae(dtype="mixed_bfloat16")
     video, quantized = dvae(clip_of(2), seed=SEED, training=True)
@@ -151,3 +132,77 @@ def test_sizes_that_do_not_divide_are_refused(name, size):
 def test_heads_that_do_not_divide_are_refused():
     with pytest.raises(ValueError, match="num_heads=3"):
         DVAE(num_heads=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_heads": 0}, "num_heads must be at least 1. Received: num_heads=0"),
+        ({"num_codes": 1}, "num_codes must be at least 2. Received: num_codes=1"),
+        ({"num_episodes": -1}, "num_episodes must be at least 0. Received: num_episodes=-1"),
+        ({"res_convs": 0}, "res_convs must be at least 1. Received: res_convs=0"),
+    ],
+)
+def test_impossible_counts_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        DVAE(**arguments)
+
+
+def test_clips_of_one_frame(dvae):
+    video = clip_of(1, batch=2)
+    reconstruction, quantized = dvae(video)
+    assert reconstruction.shape == video.shape and np.isfinite(reconstruction).all()
+    np.testing.assert_array_equal(dvae.encode(video), quantized.codes)
+    np.testing.assert_allclose(dvae.decode(quantized.codes), reconstruction, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("video", "message"),
+    [
+        (np.zeros((1, 2, 16, 8, 3), np.uint8), "video must be float in .*dtype uint8"),
+        (np.zeros((1, 0, 16, 8, 3), np.float32), r"at least one frame.*shape \(1, 0, 16, 8, 3\)"),
+        (np.zeros((2, 16, 8, 3), np.float32), r"video must be \[B, T, 16, 8, 3\].*\(2, 16, 8, 3\)"),
+        (np.zeros((1, 2, 20, 8, 3), np.float32), r"video must be .*\(1, 2, 20, 8, 3\)"),
+    ],
+)
+def test_what_is_no_video_is_refused_traced_or_not(dvae, video, message):
+    for function in (dvae.encode, dvae, tf.function(dvae.call)):
+        with pytest.raises(ValueError, match=message):
+            function(video)
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_a_pixel_that_is_not_finite_is_refused(dvae, odd):
+    video = clip_of(2).numpy()
+    video[0, 1, 3, 3, 0] = odd
+    with pytest.raises(ValueError, match="video must be finite. Received: video with 1 of 768 "):
+        dvae.encode(video)
+
+
+@pytest.mark.parametrize("episode", [[3], [-2], [[0]], [0.5]])
+def test_an_episode_that_is_no_index_is_refused(dvae, episode):
+    codes = np.zeros((1, 2, 2, 1, 4), np.int32)
+    for function, clip in ((dvae, clip_of(2)), (dvae.decode, codes), (dvae.decode_windows, codes)):
+        with pytest.raises(ValueError, match=r"^episode must [^\n]*Received: episode[^\n]*$"):
+            function(clip, tf.constant(episode))
+
+
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        (np.full((1, 2, 2, 1, 4), 4), r"codes must lie in \[0, 3\]. Received: codes from 4 to 4"),
+        (np.full((1, 2, 2, 1, 4), -1), r"codes must lie in \[0, 3\]. Received: codes from -1"),
+        (np.zeros((1, 2, 2, 1, 4)), "codes must be integers.*float64"),
+        (np.zeros((1, 0, 2, 1, 4), int), r"at least one frame.*\(1, 0, 2, 1, 4\)"),
+        (np.zeros((1, 2, 2, 1, 5), int), r"codes must be \[B, T, 2, 1, 4\].*\(1, 2, 2, 1, 5\)"),
+    ],
+)
+def test_what_are_no_codes_is_refused(dvae, codes, message):
+    with pytest.raises(ValueError, match=message):
+        dvae.decode(codes)
+
+
+def test_a_window_of_no_frames_is_refused(dvae):
+    for function, clip in ((dvae.encode, clip_of(2)), (dvae.decode, dvae.encode(clip_of(2)))):
+        with pytest.raises(ValueError, match="window must be at least 1. Received: window=0"):
+            function(clip, window=0)

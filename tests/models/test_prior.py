@@ -186,8 +186,9 @@ def test_bad_input_of_the_call_is_refused(prior, changes, message):
     frames = changes.get("frames", 3)
     codes = changes.get("codes", codes_of(prior, frames)) + changes.get("add", 0)
     mel, episode = changes.get("mel", mel_of(frames)), tf.constant(changes.get("episode", [0]))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=message) as refusal:
         prior(mel, codes, episode, SEED)
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import pytest
 import tensorflow as tf
 
 from nwt_tf import presets
+from nwt_tf.layers.spatially_connected import SpatialPyramid
+from nwt_tf.training.callbacks import Checkpoints
 from nwt_tf.training.run import averaged_weights, check_workdir, train
 from nwt_tf.training.schedules import adam
 from nwt_tf.training.trainer import DivergedError, Trainer
@@ -251,3 +253,20 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(tmp_path):
     run(toy, tmp_path, 8)
     assert int(toy.skipped) == 1 and int(toy.step) == 8 and int(toy.optimizer.iterations) == 7
     assert all(np.isfinite(value).all() for value in state_of(toy))
+
+
+def test_a_checkpoint_holds_every_variable_also_of_layers_in_lists(tmp_path):
+    pyramid = SpatialPyramid((2, 3))
+    pyramid(tf.zeros((1, 2, 4)))
+    step = tf.Variable(7, dtype=tf.int64)
+    checkpoints = Checkpoints(tmp_path, step, {"pyramid": pyramid}, lambda: None)
+    written = [np.array(weight) for weight in pyramid.weights]
+    path = checkpoints.manager.save()
+    assert len(tf.train.list_variables(path)) >= len(written) + 1
+    for weight in pyramid.weights:
+        weight.assign(tf.ones_like(weight) * 9)
+    step.assign(0)
+    assert checkpoints.restore() == path
+    assert int(step) == 7
+    for weight, value in zip(pyramid.weights, written, strict=True):
+        np.testing.assert_array_equal(weight, value)
