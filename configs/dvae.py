@@ -57,6 +57,7 @@ class Train:
     critic_rate: float = 1e-4
     critic_betas: tuple = (0.9, 0.999)
     epsilon: float = 1e-7
+    clip_norm: float = 0.0  # of each network's gradients together; 0 is off
     ema: float = 0.0  # momentum of the weights' moving average; 0 is off
     episode_dropout: float = 0.1
     mixed_precision: bool = False  # bfloat16 generator, float32 weights and critics; GPU only
@@ -209,33 +210,61 @@ def tiny():
     )
 
 
+def shallow_critics(base, widest):
+    """The first three layers of each of Table 4b's critics, ungrouped, from `base` to
+    `widest` * `base` wide: fewer and earlier feature maps, which short trainings match sooner."""
+    return (
+        (
+            (base, (1, 4, 4), (1, 1, 1), 1),
+            (2 * base, (2, 4, 4), (1, 4, 4), 1),
+            (widest * base, (2, 4, 4), (1, 4, 4), 1),
+        ),
+        (
+            (base, (2, 2), (1, 1), 1),
+            (2 * base, (4, 4), (2, 2), 1),
+            (widest * base, (4, 4), (2, 2), 1),
+        ),
+        (
+            (base, (4, 4), (1, 1), 1),
+            (2 * base, (8, 8), (4, 4), 1),
+            (widest * base, (4, 4), (2, 2), 1),
+        ),
+    )
+
+
 def demo():
-    """64x56 to 16x14 Memcodes: learns the synthetic subject in two minutes on two CPU cores."""
+    """64x56 to 16x14 Memcodes: learns the synthetic subject in minutes on two CPU cores.
+
+    600 steps on a loaded two-core machine: frame SSIM 0.80, PSNR 22.4, the mouth's opening read
+    from reconstructions correlates 0.94 with that read from the truth. Four codes a head learnt
+    faster than eight (0.66 against 0.58 SSIM after 260 steps), and so did shallow critics.
+    """
     config = tiny()
     config.model = Model(
         stem=8,
         stages=((12, 0), (32, 1)),
         temporal=(32, 48, 64),
         num_heads=8,
-        num_codes=8,
+        num_codes=4,
         code_dim=64,
         episode_dim=8,
     )
-    config.critics = narrow_critics(6)
+    config.critics = shallow_critics(6, 4)
     config.train = dataclasses.replace(
         config.train,
         batch_size=2,
         clip_frames=8,
-        steps=800,
+        steps=600,
         schedule="cosine",
         learning_rate=3e-3,
         minimum_rate=1e-4,
-        warmup=20,
+        warmup=50,
         betas=(0.9, 0.99),
-        critic_rate=2e-4,
+        critic_rate=1e-4,
+        clip_norm=1.0,
         ema=0.98,
         log_every=20,
-        validate_every=400,
+        validate_every=300,
     )
     return config
 

@@ -1,13 +1,15 @@
 """The build's tasks on Apache Beam instead of local processes (extra `beam`)."""
 
+import functools
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from data_pipeline import files
 
 
-def _run(index: int, task: tuple, function: Callable, folder: str) -> int:
+def _run(numbered: tuple[int, tuple], function: Callable, folder: str) -> int:
     """Runs a task and leaves its result in a file; Beam gives results back in any order."""
+    index, task = numbered
     result = function(*task)
     with files.writing(files.join(folder, f"beam-{index:06d}.result")) as file:
         pickle.dump(result, file)
@@ -57,7 +59,7 @@ class BeamPool:
                 pipeline
                 | beam.Create(list(enumerate(tasks)))
                 | beam.Reshuffle()
-                | beam.MapTuple(_run, function=function, folder=self.folder)
+                | beam.Map(functools.partial(_run, function=function, folder=self.folder))
             )
         for index in range(len(tasks)):
             path = files.join(self.folder, f"beam-{index:06d}.result")

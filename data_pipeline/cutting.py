@@ -21,6 +21,7 @@ from data_pipeline.videos import Video, digest, same_size
 from data_pipeline.workers import Progress, available_cores, count
 
 _LAYOUT = 1  # of the parts; another number makes older ones useless
+_PICKLE = 4  # later protocols write buffers, which gfile does not take
 
 
 class Skips:
@@ -58,6 +59,8 @@ class Skips:
 
 
 def _key(video: Video, settings: ClipSettings) -> str:
+    if not video.path.exists():
+        raise FileNotFoundError(f"{video.path}: no such file")
     status = video.path.stat()
     identity = (os.path.abspath(video.path), status.st_size, status.st_mtime_ns)
     parts = (_LAYOUT, identity, video.name, video.episode, dataclasses.asdict(settings))
@@ -86,9 +89,9 @@ def _plan(video: Video, settings: ClipSettings, folder: str) -> tuple[str, FileP
         except (ValueError, OSError) as error:
             return str(error)
         with files.writing(_part(folder, key, number, "sound")) as file:
-            pickle.dump(sound, file, pickle.HIGHEST_PROTOCOL)
+            pickle.dump(sound, file, _PICKLE)
     with files.writing(path) as file:
-        pickle.dump(plan, file)
+        pickle.dump(plan, file, _PICKLE)
     count(1)
     return key, plan
 
@@ -134,7 +137,7 @@ def _cut(
             if cut is None:
                 break
             if isinstance(cut, Cut):
-                pickle.dump(cut.clip, file, pickle.HIGHEST_PROTOCOL)
+                pickle.dump(cut.clip, file, _PICKLE)
                 result["clips"] += 1
                 result["suggestions"].append(list(cut.suggestions))
                 count(cut.clip.num_frames)

@@ -69,6 +69,7 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
             **dataclasses.asdict(config.loss),
             episode_dropout=settings.episode_dropout,
             seed=settings.seed,
+            clip_norm=settings.clip_norm,
             skip_nonfinite=settings.skip_nonfinite,
             jit_compile=has_gpu(),
         )

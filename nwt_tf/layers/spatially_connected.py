@@ -1,9 +1,10 @@
 """Spatially connected 3D layers (SC3D, B.2.1): a place has its own weights, time shares them."""
 
 import keras
+import numpy as np
 from keras import ops
 
-from nwt_tf.layers.initializers import MISH_GAIN
+from nwt_tf.layers.initializers import MISH_GAIN, time_centred
 from nwt_tf.layers.resample import upsample
 
 
@@ -45,11 +46,23 @@ class SpatiallyConnected3D(keras.layers.Layer):
         limit = MISH_GAIN * (6.0 / (fan_in + taps * self.filters)) ** 0.5
         self.kernel = self.add_weight(
             shape=(height, width, fan_in, self.filters),
-            initializer=keras.initializers.RandomUniform(-limit, limit),
+            initializer=self._initial_kernel(limit),
             name="kernel",
         )
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
         self.built = True
+
+    def _initial_kernel(self, limit):
+        """Uniform within the limit, then centred in time, see TimeCentred."""
+        time, height, width = self.kernel_size
+        centre = time - 1 if self.time_padding == "causal" else (time - 1) // 2
+
+        def initial(shape, dtype=None):
+            uniform = keras.initializers.RandomUniform(-limit, limit)(shape, dtype)
+            rows = np.repeat(time_centred(time, centre), shape[2] // time)
+            return uniform * ops.cast(rows[:, None], uniform.dtype)
+
+        return initial
 
     def _patches(self, inputs):
         """[B, T, H, W, C] -> [B, T', H, W, taps * C], taps in the order time, height, width."""

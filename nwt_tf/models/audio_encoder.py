@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from nwt_tf.layers.initializers import mish_uniform
+from nwt_tf.layers.initializers import TimeCentred, mish_uniform
 from nwt_tf.layers.mel import MELS_PER_FRAME
 from nwt_tf.layers.spatially_connected import SpatialPyramid
 
@@ -34,7 +34,7 @@ class AudioEncoder(keras.layers.Layer):
                 dilation_rate=dilation,
                 padding="valid" if i == 0 else "same",
                 activation=keras.activations.mish,
-                kernel_initializer=mish_uniform(),
+                kernel_initializer=TimeCentred() if i else mish_uniform(),
                 dtype=self.dtype_policy,
                 name=f"conv{i}",
             )

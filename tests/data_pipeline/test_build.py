@@ -249,20 +249,6 @@ def test_a_file_that_breaks_off_gives_what_it_has(folder, tmp_path):
     assert skip.name == "a" and "breaks off at" in skip.reason and "of 6.0 s" in skip.reason
 
 
-def test_odd_sizes(folder, tmp_path):
-    pictures = np.full((40, 49, 65, 3), 90, np.uint8)
-    footage.write(
-        *(folder / "a.mkv", pictures, np.arange(40) / 25, footage.clicks([0.5], 1.6)),
-        codec="ffv1",
-        options={"g": "1"},
-    )
-    _, (clip,) = built(folder, tmp_path / "out", height=31, width=27, segment_seconds=9.0)
-    assert clip["video"].shape == (40, 31, 27, 3)
-    crop = {"crop": (1, 0, 3, 64), "segment_seconds": 9.0}
-    _, (clip,) = built(folder, tmp_path / "crop", **crop, height=31, width=27)
-    assert np.abs(clip["video"].astype(int) - 90).max() <= 3
-
-
 def test_folders(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
         built(tmp_path / "nowhere", tmp_path / "out")

@@ -132,6 +132,20 @@ def test_rotated_pictures_stand_upright_before_the_crop(folder, rotation):
     assert np.abs(clip["video"][3, :, :1].astype(int) - 40).max() < 12
 
 
+def test_odd_sizes(folder):
+    pictures = np.full((40, 49, 65, 3), 90, np.uint8)
+    footage.write(
+        *(folder / "a.mkv", pictures, np.arange(40) / 25, footage.clicks([0.5], 1.6)),
+        codec="ffv1",
+        options={"g": "1"},
+    )
+    _, (clip,) = built(folder, height=31, width=27, segment_seconds=9.0)
+    assert clip["video"].shape == (40, 31, 27, 3)
+    crop = {"crop": (1, 0, 3, 64), "segment_seconds": 9.0}
+    _, (clip,) = built(folder, **crop, height=31, width=27, overwrite=True)
+    assert np.abs(clip["video"].astype(int) - 90).max() <= 3
+
+
 def test_clips_without_sound_are_named(folder):
     times = np.arange(90) / 25
     sound = footage.clicks([0.1], 0.8)  # from 1.6 s to 2.4 s
@@ -145,7 +159,14 @@ def test_clips_without_sound_are_named(folder):
         built(folder, strict=True, overwrite=True)
 
 
-JOBS = ["H.264", "open GOPs", "HEVC", "VP9, Opus", "MPEG-1, layer 2", "MPEG-2 in a transport stream"]
+JOBS = [
+    "H.264",
+    "open GOPs",
+    "HEVC",
+    "VP9, Opus",
+    "MPEG-1, layer 2",
+    "MPEG-2 in a transport stream",
+]
 
 
 @pytest.mark.parametrize("kind", JOBS)
@@ -162,7 +183,9 @@ def test_jobs_that_begin_within_a_file_give_what_one_decode_gives(folder, monkey
     footage.write(folder / name, pictures, times, noise, rate=rate, keys=keys, **options)
     _, whole = built(folder)
     monkeypatch.setattr(clips_module, "_JOB_SECONDS", 1.0)
-    settings = {f: SETTINGS[f] for f in clips_module.ClipSettings.__dataclass_fields__ if f in SETTINGS}
+    settings = {
+        f: SETTINGS[f] for f in clips_module.ClipSettings.__dataclass_fields__ if f in SETTINGS
+    }
     settings |= {"crop": (0, 0, 0, 0), "trim_longer_than": 2.0, "min_seconds": 1.0}
     plan = clips_module.plan_file(
         folder / name, "a", "a", clips_module.ClipSettings(**settings, jpeg_quality=95)

@@ -27,8 +27,8 @@ def folder(tmp_path):
 
 
 def test_footage_becomes_a_dataset(folder, tmp_path):
-    for name in ("äpfel", "b", "c"):
-        footage.talk(folder / f"{name}.mp4", seconds=3.2, gop=30)
+    for number, name in enumerate(("äpfel", "b", "c")):
+        footage.talk(folder / f"{name}.mp4", seconds=3.2 + 0.04 * number, gop=30)
     (folder / "text.mp4").write_text("no video\n")
     out = tmp_path / "shards"
     arguments = (
@@ -55,6 +55,11 @@ def test_footage_becomes_a_dataset(folder, tmp_path):
         *("dataset.json", "test-00000.tfrecord", "train-00000.tfrecord"),
         "validation-00000.tfrecord",
     ]
+    seen = nwt(f"--inspect={out}")
+    assert (seen.returncode, seen.stderr) == (0, "")
+    assert "train           3      0.1" in seen.stdout and "text.mp4" in seen.stdout
+    figures = json.loads(seen.stdout.splitlines()[-1])
+    assert figures["clips"] == 6 and os.path.isfile(figures["contact_sheet"])
     again = nwt(*arguments)
     assert again.returncode == 2
     assert "already holds a dataset; --overwrite replaces it" in again.stderr
@@ -64,6 +69,9 @@ def test_footage_becomes_a_dataset(folder, tmp_path):
     "arguments, message",
     [
         (["--input_dir=nowhere"], "nowhere: no such folder"),
+        (["--input_dir="], "--input_dir or --input_list must be given"),
+        (["--input_list=l.txt"], "--input_dir or --input_list must be given, and not both"),
+        (["--inspect=shards"], "--inspect builds nothing: leave out --input_dir and --output_dir"),
         ([], "holds no videos"),
         (["--config.heigth=3"], "heigth"),
         (["--config.fps=fast"], "fps"),
