@@ -6,7 +6,8 @@ truth, reconstruction and generation over the mel spectrogram. It needs no netwo
 on two CPU cores.
 
 The last line says how closely the generated mouth follows the true one: mouth_correlation, read
-from pixels by a rule whose own correlation on true frames is rule_correlation, both on unseen sound.
+from pixels by a rule whose own correlation on true frames is rule_correlation; both on unseen
+sound.
 
 Every run starts anew: what an earlier demo left in --output_dir is removed first. A folder that
 holds anything else is refused.

@@ -82,7 +82,8 @@ def test_shapes_of_any_batch_and_time(name, batch, time):
 @every_row
 def test_eager_equals_graph(name):
     inputs = inputs_of(name)
-    assert_equal(specimen(name).graph(*inputs), specimen(name).eager(*inputs))
+    # Graphs fuse operations: float32 rounding differs, and adds up over a model's twenty layers.
+    assert_equal(specimen(name).graph(*inputs), specimen(name).eager(*inputs), tolerance=5e-5)
 
 
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.xla])
