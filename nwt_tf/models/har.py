@@ -12,7 +12,7 @@ class HAR(MAR):
     """Head-level autoregressive prior: MAR's body a Memcode, then a causal network over its heads.
 
     The network reads, for each head, an embedding of the code of the head before and the body's
-    features, through causal convolutions over the heads whose receptive field covers all of them.
+    features, through causal convolutions over the heads; they reach back over 10 heads.
 
     Args:
         head_width: of the network over the heads.
