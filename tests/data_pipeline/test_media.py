@@ -139,3 +139,17 @@ def test_missing_streams_and_samples(tmp_path):
     soundfile.write(tmp_path / "nan.wav", np.full(2400, np.nan), 24000, subtype="FLOAT")
     with pytest.raises(ValueError, match="not finite"):
         media.read_audio(tmp_path / "nan.wav")
+
+
+def test_the_same_frames_give_the_same_file(tmp_path):
+    """Whatever lay in memory before: x264's macroblock tree failed here."""
+    rng = np.random.default_rng(0)
+    walk = np.cumsum(rng.normal(0, 3, (42, 4, 4, 3)), axis=0)
+    frames = np.clip(128 + walk, 0, 255).astype(np.uint8).repeat(16, axis=1).repeat(14, axis=2)
+    files = set()
+    for _ in range(12):
+        dirt = [np.full(size, size % 256, np.uint8) for size in rng.integers(1000, 60000, 50)]
+        del dirt
+        media.write_mp4(tmp_path / "a.mp4", frames, 25)
+        files.add((tmp_path / "a.mp4").read_bytes())
+    assert len(files) == 1
