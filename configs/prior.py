@@ -62,6 +62,8 @@ class Loss:
 
     style_kl: float = 1.0  # beta_l
     history_noise: float = 0.0
+    history_dropout: float = 0.0  # share of clips shown no history
+    history_warmup: int = 0  # steps in which that share falls from 1
 
 
 @dataclasses.dataclass

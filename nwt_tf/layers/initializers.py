@@ -1,4 +1,4 @@
-"""Initial weights of layers that Mish follows."""
+"""Initial weights of embeddings, and of layers that Mish follows."""
 
 import keras
 import numpy as np
@@ -6,6 +6,12 @@ import tensorflow as tf
 
 MISH_GAIN = 1.6  # about 1 / mish'(0): keeps small signals alive through the dozen layers of a prior
 SIDE_TAPS = 0.2  # of a time-centred kernel's taps beside the centre, against the centre
+
+
+def unit_normal():
+    """For embeddings that stand beside activations: of their size. Keras' own start, within 0.05,
+    leaves them unheard for the whole of a short training."""
+    return keras.initializers.RandomNormal(stddev=1.0)
 
 
 def mish_uniform():

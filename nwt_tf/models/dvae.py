@@ -6,6 +6,7 @@ from keras import ops
 
 from nwt_tf import presets
 from nwt_tf.layers.hard_attention import MultiHeadHardAttention, gumbel_noise
+from nwt_tf.layers.initializers import unit_normal
 from nwt_tf.layers.resample import fold_time, unfold_time, upsample
 from nwt_tf.layers.residual import ResidualBlock2D, leaky_relu
 from nwt_tf.models.input_checks import (
@@ -182,7 +183,11 @@ class DVAE(keras.Model):
             num_heads, num_codes, code_dim, dtype=policy, name="attention"
         )
         self.episode_embedding = keras.layers.Embedding(
-            num_episodes + 1, episode_dim, dtype=policy, name="episode"
+            num_episodes + 1,
+            episode_dim,
+            embeddings_initializer=unit_normal(),
+            dtype=policy,
+            name="episode",
         )
         self.decoder = Decoder(stages, temporal, res_convs, dtype=policy, name="decoder")
         # The temporal block is the only part that looks beside a frame.

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from nwt_tf.layers.causal_conv import CausalConv1D
+from nwt_tf.layers.initializers import unit_normal
 from nwt_tf.models.mar import MAR
 
 
@@ -28,7 +29,11 @@ class HAR(MAR):
         self.head_width = head_width
         # Row 0 of each head stands before the first head, row 1 + c is code c of the head before.
         self.head_embedding = keras.layers.Embedding(
-            self.num_heads * (self.num_codes + 1), head_width, dtype=policy, name="head_embedding"
+            self.num_heads * (self.num_codes + 1),
+            head_width,
+            embeddings_initializer=unit_normal(),
+            dtype=policy,
+            name="head_embedding",
         )
         self.head_input = keras.layers.Dense(head_width, dtype=policy, name="head_input")
         self.head_convs = [

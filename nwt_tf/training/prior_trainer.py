@@ -16,6 +16,9 @@ def corrupt_codes(codes, rate, num_codes, seed):
 
     Args:
         codes: int32 [B, T, h, w, heads].
+        rate: float in [0, 1].
+        num_codes: int.
+        seed: int32 [2].
     """
     batch = tf.shape(codes)[0]
     rates = rate * tf.random.stateless_uniform((batch, 1, 1, 1, 1), split_seed(seed, 0))
@@ -24,6 +27,22 @@ def corrupt_codes(codes, rate, num_codes, seed):
         tf.shape(codes), split_seed(seed, 2), maxval=num_codes, dtype=tf.int32
     )
     return tf.where(hit, noise, codes)
+
+
+def drop_history(codes, share, seed):
+    """The history that the decoder is shown, with whole clips' left out (-1, no code); the paper
+    does without.
+
+    The frame before tells so much of the next one that a short training never gets to listen;
+    without it, the sound is all there is to go by.
+
+    Args:
+        codes: int32 [B, T, h, w, heads].
+        share: of the clips, float in [0, 1].
+        seed: int32 [2].
+    """
+    left_out = tf.random.stateless_uniform((tf.shape(codes)[0], 1, 1, 1, 1), seed) < share
+    return tf.where(left_out, -1, codes)
 
 
 class PriorTrainer(Trainer):
@@ -37,6 +56,9 @@ class PriorTrainer(Trainer):
         prior: a Prior.
         style_kl: beta_l.
         history_noise: see corrupt_codes; 0 in the paper.
+        history_dropout: see drop_history; 0 in the paper.
+        history_warmup: steps in which the share of clips without history falls from 1 to
+            history_dropout, linearly.
         episode_dropout: share of clips trained with episode 'none'.
         jit_compile: XLA for losses and gradients.
         Others: see Trainer.
@@ -50,6 +72,8 @@ class PriorTrainer(Trainer):
         *,
         style_kl=1.0,
         history_noise=0.0,
+        history_dropout=0.0,
+        history_warmup=0,
         episode_dropout=0.1,
         jit_compile=False,
         **kwargs,
@@ -58,6 +82,8 @@ class PriorTrainer(Trainer):
         self.prior = prior
         self.style_kl = style_kl
         self.history_noise = history_noise
+        self.history_dropout = history_dropout
+        self.history_warmup = history_warmup
         self.episode_dropout = episode_dropout
         self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit_compile)
         self.built = True
@@ -75,13 +101,22 @@ class PriorTrainer(Trainer):
         logs = {"code": code, "style_kl": kl, "bits_per_code": code / tf.math.log(2.0)}
         return code + self.style_kl * kl / codes_a_clip, logs
 
-    def losses_and_gradients(self, mel, codes, episode, seed, scale):
+    @property
+    def history_share(self):
+        """Share of the clips that are shown no history at this step."""
+        if not self.history_warmup:
+            return tf.constant(float(self.history_dropout))
+        passed = tf.cast(self.step, tf.float32) / self.history_warmup
+        return 1.0 + (self.history_dropout - 1.0) * tf.minimum(1.0, passed)
+
+    def losses_and_gradients(self, mel, codes, episode, seed, history_share, scale):
         """Returns (logs, gradients); `scale` is 1 / replicas, see DVAETrainer."""
         history = codes
         if self.history_noise:
-            history = corrupt_codes(
-                codes, self.history_noise, self.prior.num_codes, split_seed(seed, 1)
-            )
+            noise = split_seed(seed, 1)
+            history = corrupt_codes(history, self.history_noise, self.prior.num_codes, noise)
+        if self.history_dropout or self.history_warmup:
+            history = drop_history(history, history_share, split_seed(seed, 2))
         with tf.GradientTape() as tape:
             loss, logs = self.forward_losses(mel, codes, episode, seed, history)
             loss = loss * scale
@@ -92,7 +127,7 @@ class PriorTrainer(Trainer):
         seed = self.noise_seed()
         episode = drop_episodes(batch["episode"], self.episode_dropout, split_seed(seed, 100))
         logs, gradients = self._compiled(
-            batch["mel"], batch["codes"], episode, seed, self.loss_scale
+            batch["mel"], batch["codes"], episode, seed, self.history_share, self.loss_scale
         )
         return self.finish_step(logs, [(self.optimizer, gradients, self.prior.trainable_variables)])
 

@@ -11,7 +11,7 @@ from configs.prior import get_config
 from nwt_tf import losses
 from nwt_tf.models.far import FAR
 from nwt_tf.training.distribution import split_seed
-from nwt_tf.training.prior_trainer import PriorTrainer, corrupt_codes
+from nwt_tf.training.prior_trainer import PriorTrainer, corrupt_codes, drop_history
 from nwt_tf.training.schedules import adam
 
 SEED = tf.constant([1, 2])
@@ -87,6 +87,37 @@ def test_corruption_draws_a_rate_a_clip_up_to_the_given_one():
     counts = np.bincount(shown[hit], minlength=CODES) / hit.sum()
     np.testing.assert_allclose(counts, 1 / CODES, atol=0.02)
     np.testing.assert_array_equal(corrupt_codes(codes, 0.0, CODES, SEED), codes)
+
+
+def test_whole_clips_are_shown_no_history():
+    codes = tf.zeros((1000, 3, 2, 2, 2), tf.int32)
+    left_out = drop_history(codes, 0.3, SEED).numpy() == -1
+    clips = left_out.reshape(1000, -1)
+    np.testing.assert_array_equal(clips.any(axis=1), clips.all(axis=1))
+    assert abs(clips.mean() - 0.3) < 0.05
+    assert not (drop_history(codes, 0.0, SEED).numpy() == -1).any()
+    assert (drop_history(codes, 1.0, SEED).numpy() == -1).all()
+
+
+def test_the_share_without_history_falls_from_one_in_the_warmup(trainer):
+    taught = PriorTrainer(trainer.prior, history_dropout=0.2, history_warmup=100)
+    shares = {}
+    for step in (0, 50, 100, 1000):
+        taught.step.assign(step)
+        shares[step] = float(taught.history_share)
+    assert shares == pytest.approx({0: 1.0, 50: 0.6, 100: 0.2, 1000: 0.2})
+    assert float(trainer.history_share) == 0.0
+
+
+def test_a_step_without_history_learns_from_sound_style_and_episode_alone(trainer, batch):
+    """At share 1 the gradients are those of a decoder that is shown -1 everywhere."""
+    deaf = PriorTrainer(trainer.prior, history_dropout=1.0)
+    given = (batch["mel"], batch["codes"], batch["episode"], SEED)
+    logs, _ = deaf.losses_and_gradients(*given, deaf.history_share, 1.0)
+    shown = deaf.forward_losses(*given, -tf.ones_like(batch["codes"]))[1]
+    np.testing.assert_allclose(logs["code"], shown["code"], rtol=1e-6)
+    history = deaf.forward_losses(*given, batch["codes"])[1]
+    assert abs(float(history["code"]) - float(shown["code"])) > 1e-6
 
 
 def test_the_targets_stay_true_under_a_corrupted_history(trainer, batch):
