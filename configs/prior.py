@@ -142,7 +142,7 @@ def small():
             width=160,
             hidden=320,
         ),
-        loss=Loss(history_noise=0.3),
+        loss=Loss(history_noise=0.3, history_dropout=0.3, history_warmup=500),
         train=Train(
             batch_size=32,
             clip_frames=75,
@@ -246,8 +246,9 @@ def tiny_har():
 def demo():
     """FAR for the demo's 16x14 Memcodes, in two minutes on two CPU cores.
 
-    So short a training learns the look and its motion; it does not yet learn the mouth from the
-    sound (docs/results.md).
+    Without history for all clips at first, and for 40 % of them in the end, the mouth follows
+    unseen sound (r = 0.85 to 0.88; 0.02 without that: the history hides the sound). A weight of the
+    style's KL above 1 keeps the look in the episode's embedding.
     """
     config = tiny()
     config.model = Model(
@@ -262,12 +263,12 @@ def demo():
         hidden=32,
         strides=(2, 1, 2),
     )
-    config.loss = Loss(history_noise=1.0)
+    config.loss = Loss(style_kl=10.0, history_noise=0.5, history_dropout=0.4, history_warmup=300)
     config.train = dataclasses.replace(
         config.train,
         batch_size=4,
         clip_frames=20,
-        steps=600,
+        steps=1000,
         schedule="cosine",
         learning_rate=2e-3,
         minimum_rate=1e-4,
@@ -276,7 +277,7 @@ def demo():
         clip_norm=1.0,
         ema=0.98,
         log_every=20,
-        validate_every=300,
+        validate_every=500,
     )
     return config
 
