@@ -1,9 +1,9 @@
 """The task: a waveform in, frames of a talking person out (Figure 1)."""
 
 import numpy as np
-import tensorflow as tf
 
 from nwt_tf import presets
+from nwt_tf.generation import episodes, styles
 from nwt_tf.generation.sampler import Sampler
 from nwt_tf.layers.mel import SAMPLE_RATE, MelSpectrogram, align_mel
 from nwt_tf.layers.pixels import to_pixels
@@ -84,6 +84,10 @@ class AudioToVideo:
             )
         return self.episodes[name]
 
+    def episode_vector(self, model, episode):
+        """An episode as `model`, the prior or the dVAE, takes it: see generation.episodes."""
+        return episodes.vector(model.episode_embedding, episode, self.episodes)
+
     def check(self, waveform):
         """Refuses sound that no video can be made of.
 
@@ -107,8 +111,8 @@ class AudioToVideo:
 
         Args:
             waveform: float32 [N], 24 kHz mono in [-1, 1].
-            episode: a name, or 'none'.
-            style: float [style_dim], or None for the default style.
+            episode: a name, 'none', or {name: weight} for a mixture; see generation.episodes.
+            style: float [style_dim], or None for the default style; see generation.styles.
             seed: int; the same seed gives the same codes.
             temperature: of the sampling; 0 is arg max.
 
@@ -116,29 +120,32 @@ class AudioToVideo:
             int32 [1, T, h, w, heads], T = round(seconds * fps).
 
         Raises:
-            ValueError: see check and episode_index.
+            ValueError: see check, episodes.vector and styles.check.
         """
         waveform = np.asarray(waveform, np.float32)
         self.check(waveform)
         frames = max(1, round(len(waveform) / SAMPLE_RATE * self.fps))
         mel = align_mel(self.mel(waveform[None]), frames, self.fps)
-        style = self.default_style if style is None else np.asarray(style, np.float32)
-        if style.shape != self.default_style.shape:
-            raise ValueError(
-                f"style must have {len(self.default_style)} numbers. Received: {style.shape}"
-            )
+        style = styles.check(self.default_style if style is None else style, self.prior.style_dim)
         conditioning = self.prior.condition(
-            mel, style[None], tf.constant([self.episode_index(episode)])
+            mel, style[None], self.episode_vector(self.prior, episode)
         )
         return self.sampler(conditioning, [seed, 0], temperature)
 
     def frames(self, codes, episode="none", window=64):
-        """Renders codes, a window at a time: yields uint8 [H, W, 3] frames."""
-        index = tf.constant([self.episode_index(episode)])
-        for video in self.dvae.decode_windows(codes, index, window):
+        """Renders codes, a window at a time: yields uint8 [H, W, 3] frames. Episode as in codes."""
+        vector = self.episode_vector(self.dvae, episode)
+        for video in self.dvae.decode_windows(codes, vector, window):
             yield from to_pixels(video[0])
 
-    def generate(self, waveform, **options):
-        """Waveform to uint8 [T, H, W, 3]; options are those of `codes`."""
+    def generate(self, waveform, decoder_episode=None, **options):
+        """Waveform to uint8 [T, H, W, 3].
+
+        Args:
+            waveform, options: as `codes` takes them.
+            decoder_episode: of the dVAE's decoder; None for the prior's (section 3.4).
+        """
+        if decoder_episode is None:
+            decoder_episode = options.get("episode", "none")
         codes = self.codes(waveform, **options)
-        return np.stack(list(self.frames(codes, options.get("episode", "none"))))
+        return np.stack(list(self.frames(codes, decoder_episode)))

@@ -5,8 +5,8 @@ import tensorflow as tf
 from keras import ops
 
 from nwt_tf import presets
+from nwt_tf.layers.episode_embedding import EpisodeEmbedding
 from nwt_tf.layers.hard_attention import MultiHeadHardAttention, gumbel_noise
-from nwt_tf.layers.initializers import unit_normal
 from nwt_tf.layers.resample import fold_time, unfold_time, upsample
 from nwt_tf.layers.residual import ResidualBlock2D, leaky_relu
 from nwt_tf.models.input_checks import (
@@ -182,12 +182,8 @@ class DVAE(keras.Model):
         self.attention = MultiHeadHardAttention(
             num_heads, num_codes, code_dim, dtype=policy, name="attention"
         )
-        self.episode_embedding = keras.layers.Embedding(
-            num_episodes + 1,
-            episode_dim,
-            embeddings_initializer=unit_normal(),
-            dtype=policy,
-            name="episode",
+        self.episode_embedding = EpisodeEmbedding(
+            num_episodes, episode_dim, dtype=policy, name="episode"
         )
         self.decoder = Decoder(stages, temporal, res_convs, dtype=policy, name="decoder")
         # The temporal block is the only part that looks beside a frame.
@@ -199,11 +195,8 @@ class DVAE(keras.Model):
             self(tf.zeros((1, 1, self.height, self.width, 3)))
 
     def render(self, values, episode):
-        """Decoder on attention values: [B, T, h, w, code_dim], episode int32 [B] -> video.
-
-        Episode -1 is 'none', the embedding's first row.
-        """
-        embedded = self.episode_embedding(episode + 1)[:, None, None, None]  # [B, 1, 1, 1, E]
+        """Decoder on attention values [B, T, h, w, code_dim] -> video; episode as in decode."""
+        embedded = self.episode_embedding(episode)[:, None, None, None]  # [B, 1, 1, 1, E]
         tiled = tf.broadcast_to(
             embedded, tf.concat([tf.shape(values)[:-1], [embedded.shape[-1]]], axis=0)
         )
@@ -227,12 +220,12 @@ class DVAE(keras.Model):
         return self.render(quantized.values, episode), quantized
 
     def _episode(self, episode, like):
-        """The checked episode int32 [B], all -1 for None."""
+        """The checked episode, int32 [B] or float [B, E]; all -1 for None."""
         if episode is None:
             return tf.fill(tf.shape(like)[:1], -1)
         episode = tf.convert_to_tensor(episode)
-        check_episode(episode, self.num_episodes)
-        return tf.cast(episode, tf.int32)
+        check_episode(episode, self.num_episodes, self.episode_embedding.output_dim)
+        return episode if episode.dtype.is_floating else tf.cast(episode, tf.int32)
 
     def _windows(self, function, clips, window):
         """Applies a function that reads `context` frames to each side, a window at a time.
@@ -276,7 +269,8 @@ class DVAE(keras.Model):
 
         Args:
             codes: int [B, T, h, w, num_heads].
-            episode: int32 [B], -1 for 'none', or None.
+            episode: int32 [B], -1 for 'none'; or float [B, episode_dim], see EpisodeEmbedding; or
+                None for 'none'.
             window: frames computed at once.
 
         Returns:

@@ -92,12 +92,16 @@ def check_codes(codes, grid, num_heads, num_codes):
     _check_integers("codes", codes, 0, num_codes)
 
 
-def check_episode(episode, num_episodes):
-    """Refuses what is not int [B] in [-1, num_episodes).
+def check_episode(episode, num_episodes, dim):
+    """Refuses what is neither int [B] in [-1, num_episodes) nor finite float [B, dim].
 
     Raises:
         ValueError: see above; for values only outside graphs.
     """
+    if episode.dtype.is_floating and episode.shape.rank == 2:
+        check_shape("episode", episode, (None, dim), f"[B, {dim}], an embedding a clip")
+        check_finite("episode", episode)
+        return
     check_shape("episode", episode, (None,), "[B], an index a clip")
     _check_integers("episode", episode, -1, num_episodes)
 

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from nwt_tf.layers.initializers import unit_normal
+from nwt_tf.layers.episode_embedding import EpisodeEmbedding
 from nwt_tf.layers.mel import MELS_PER_FRAME, N_MELS
 from nwt_tf.models.audio_encoder import AudioEncoder
 from nwt_tf.models.input_checks import (
@@ -126,12 +126,8 @@ class Prior(keras.Model):
             name="style",
         )
         self.style_grid = StylePyramid(style_pyramid, dtype=policy, name="style_grid")
-        self.episode_embedding = keras.layers.Embedding(
-            num_episodes + 1,
-            episode_dim,
-            embeddings_initializer=unit_normal(),
-            dtype=policy,
-            name="episode",
+        self.episode_embedding = EpisodeEmbedding(
+            num_episodes, episode_dim, dtype=policy, name="episode"
         )
 
     def build(self, input_shape=None):
@@ -147,7 +143,7 @@ class Prior(keras.Model):
         Args:
             mel: float [B, 4 T, 80], log-mel aligned to the video (align_mel).
             style: float [B, style_dim].
-            episode: int32 [B]; -1 is 'none', the embedding's first row.
+            episode: int32 [B], -1 is 'none'; or float [B, episode_dim], see EpisodeEmbedding.
         """
         mel, style, episode = map(tf.convert_to_tensor, (mel, style, episode))
         frames = mel.shape[1] if mel.shape.rank == 3 else None
@@ -158,9 +154,9 @@ class Prior(keras.Model):
             f"[B, {MELS_PER_FRAME} T, {N_MELS}] with at least one video frame (align_mel)",
         )
         check_shape("style", style, (None, self.style_dim), f"[B, {self.style_dim}]")
-        check_episode(episode, self.num_episodes)
+        check_episode(episode, self.num_episodes, self.episode_embedding.output_dim)
         return Conditioning(
-            self.audio_encoder(mel), self.style_grid(style), self.episode_embedding(episode + 1)
+            self.audio_encoder(mel), self.style_grid(style), self.episode_embedding(episode)
         )
 
     def call(self, mel, codes, episode, seed, history=None):

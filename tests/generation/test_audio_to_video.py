@@ -118,3 +118,21 @@ def test_sound_that_no_video_can_be_made_of_is_refused(task, sound, named):
 def test_a_style_of_another_size_is_refused(task, waveform):
     with pytest.raises(ValueError, match="style must have 4 numbers"):
         task.codes(waveform, style=[1.0, 2.0])
+
+
+def test_a_mixture_of_one_is_that_episode_and_a_mixture_of_two_is_neither(task, waveform):
+    named = {name: task.codes(waveform, name, seed=1).numpy() for name in EPISODES}
+    alone = task.codes(waveform, {"first": 2.0, "third": 0.0}, seed=1)
+    np.testing.assert_array_equal(alone, named["first"])
+    mixed = task.codes(waveform, {"first": 1, "third": 1}, seed=1).numpy()
+    assert all((mixed != codes).any() for codes in named.values())
+
+
+def test_the_decoder_has_an_episode_of_its_own(task, waveform):
+    options = {"episode": "first", "seed": 1}
+    both = task.generate(waveform, **options)
+    np.testing.assert_array_equal(task.generate(waveform, "first", **options), both)
+    apart = task.generate(waveform, decoder_episode="third", **options)
+    codes = task.codes(waveform, **options)
+    np.testing.assert_array_equal(apart, np.stack(list(task.frames(codes, "third"))))
+    assert (apart != both).any()

@@ -1,0 +1,33 @@
+"""Embedding of episodes (B.3)."""
+
+import keras
+from keras import ops
+
+from nwt_tf.layers.initializers import unit_normal
+
+
+class EpisodeEmbedding(keras.layers.Embedding):
+    """A vector for each named episode, and one for 'none'.
+
+    Args:
+        num_episodes: named episodes.
+        dim: width of a vector.
+
+    Input: int [B], an index a clip, -1 for 'none', the table's first row; or float [B, dim],
+    vectors that were made of rows (a mixture of two episodes, say), which pass as they are.
+    Output: [B, dim].
+    """
+
+    def __init__(self, num_episodes, dim, **kwargs):
+        kwargs.setdefault("embeddings_initializer", unit_normal())
+        super().__init__(num_episodes + 1, dim, **kwargs)
+
+    def call(self, episode):
+        if keras.backend.is_float_dtype(keras.backend.standardize_dtype(episode.dtype)):
+            return ops.cast(episode, self.compute_dtype)
+        return super().call(episode + 1)
+
+    def get_config(self):
+        config = super().get_config()
+        rows, dim = config.pop("input_dim"), config.pop("output_dim")
+        return {**config, "num_episodes": rows - 1, "dim": dim}
