@@ -62,10 +62,11 @@ def copy(dvae, prior, clips, seed=None):
     """
     total, frames = 0.0, 0
     for index, video in enumerate(clips):
-        draw = (0 if seed is None else seed, index)
-        codes = dvae.encode(to_unit_range(video)[None], tf.constant(draw, tf.int32))
+        draw = 0 if seed is None else seed
+        codes = dvae.encode(to_unit_range(video)[None], tf.constant([draw, index]))
         posterior = prior.style_encoder(codes)
-        latent = posterior.mean if seed is None else posterior.sample(tf.constant(draw, tf.int32))
+        # The codes' draws and the latent's must not share a seed.
+        latent = posterior.mean if seed is None else posterior.sample(tf.constant([draw, ~index]))
         total = total + len(video) * latent[0].numpy()
         frames += len(video)
     if not frames:
