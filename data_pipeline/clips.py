@@ -55,6 +55,26 @@ class ClipSettings:
             )
         trim(0.0, 0.0, self.trim_seconds, self.trim_longer_than)
 
+    @classmethod
+    def of_footage(cls, footage: Mapping) -> "ClipSettings":
+        """The settings that a manifest or a preset states among others.
+
+        Raises:
+            ValueError: one is missing.
+        """
+        fields = dataclasses.fields(cls)
+        stated = {field.name: footage[field.name] for field in fields if field.name in footage}
+        needed = (f.name for f in fields if f.default is f.default_factory is dataclasses.MISSING)
+        missing = [name for name in needed if name not in stated]
+        if missing:
+            raise ValueError(f"the footage settings lack {', '.join(missing)}")
+        return cls(**stated)
+
+    def scaler(self) -> PictureScaler:
+        """From decoded frames to the pictures of a clip."""
+        mask = functools.partial(mask_overlays, **self.overlays) if self.mask_overlays else None
+        return PictureScaler(self.height, self.width, self.crop, mask)
+
 
 @dataclasses.dataclass(frozen=True)
 class Window:
@@ -214,8 +234,7 @@ def cut_job(
     Yields:
         A Cut, or (clip id, reason) for a clip that cannot be made, in the job's order.
     """
-    mask = functools.partial(mask_overlays, **settings.overlays) if settings.mask_overlays else None
-    scaler = PictureScaler(settings.height, settings.width, settings.crop, mask)
+    scaler = settings.scaler()
     frames, ahead = decode_frames(job.path, threads, job.entry), []
     for window in job.windows:
         length = _sound_length(window, settings.fps)

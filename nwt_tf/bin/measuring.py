@@ -47,9 +47,7 @@ def clips(preset, input_dir=None, data_dir=None, split="test", limit=None):
 def _cut(preset, input_dir):
     """Footage to clips as when the preset's dataset was built, but with lossless frames."""
     footage = presets.read_config(preset)["footage"]
-    names = ClipSettings.__dataclass_fields__
-    stated = {key: footage[key] for key in names if key in footage}
-    settings = ClipSettings(**{**stated, "frame_encoding": "png"})
+    settings = ClipSettings.of_footage(footage | {"frame_encoding": "png"})
     for path, name, episode in find_videos(input_dir):
         for clip in cut_file(plan_file(path, name, episode, settings), settings):
             if isinstance(clip, Clip):
