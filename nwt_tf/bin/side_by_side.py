@@ -74,7 +74,7 @@ class SideBySide:
         height, width = self._change.shape[1:]
         cell = 1.5  # inches
         size = (cell * columns + 0.9, cell * height / width * (len(rows) + 1) + 0.8)
-        figure = Figure(figsize=size, facecolor="white")
+        figure = Figure(figsize=size, facecolor="white", layout="constrained")
         axes = figure.subplots(len(rows) + 1, columns, squeeze=False)
         top = max(float(self._change.max()), 1e-6)
         for column, caption in enumerate(self.captions):
@@ -89,7 +89,6 @@ class SideBySide:
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         figure.suptitle(title, fontsize=11)
-        figure.tight_layout(pad=0.4)
         partial = f"{os.fspath(path)}.tmp"
         try:
             figure.savefig(partial, format="png", dpi=100)
