@@ -89,6 +89,18 @@ def episode_look(index: int) -> Episode:
     )
 
 
+def look_named(name: str) -> Episode:
+    """The episode of this name.
+
+    Raises:
+        ValueError: the synthetic subject has no such episode.
+    """
+    index = name.removeprefix("episode_")
+    if name != index and index.isdecimal() and episode_look(int(index)).name == name:
+        return episode_look(int(index))
+    raise ValueError(f"{name} is no episode of the synthetic subject")
+
+
 def _shift_hue(colour: Colour, degrees: int) -> Colour:
     import cv2
 
