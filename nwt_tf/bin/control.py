@@ -125,15 +125,15 @@ def episode_switch(model, looks, seed, generate):
     Returns:
         Figures and rows of pictures. switch_backdrop and switch_clothes: how much of the asked
         episode's look a video has, as look_shares reads it, from 0 (the other episode's) to 1,
-        averaged over sounds and episodes; switch_right, the share of videos whose backdrop and
-        clothes are both nearer to the asked look. decoder_backdrop and decoder_clothes: how much
-        of the other look comes with the decoder's episode alone. switch_mouth_own and
-        switch_mouth_other: how the mouth follows the sound under the episode that the sound was
-        made for, and under the others. Nothing for a preset of one episode.
+        averaged over sounds and episodes; switch_right, the share of sounds whose backdrop and
+        clothes are nearer to the asked look under both episodes. decoder_backdrop and
+        decoder_clothes: how much of the other look comes with the decoder's episode alone.
+        switch_mouth_own and switch_mouth_other: how the mouth follows the sound under the episode
+        that the sound was made for, and under the others. Nothing for a preset of one episode.
     """
     if len(looks) < 2:
         return {}, []
-    asked, alone, rows = [], [], []
+    asked, alone, rows = [], [], []  # asked: both videos of a sound, one after the other
     performed = {"own": [], "other": []}
     for turn, own in enumerate(looks):
         other = looks[(turn + 1) % len(looks)]
@@ -153,9 +153,10 @@ def episode_switch(model, looks, seed, generate):
             rows.append([*row, _middle(video)])
         print(f"{own.name}: switched", flush=True)
     parts = ("backdrop", "clothes")
+    worst = np.array([min(each.values()) for each in asked]).reshape(-1, 2).min(axis=1)
     return {
         **{f"switch_{part}": float(np.mean([each[part] for each in asked])) for part in parts},
-        "switch_right": float(np.mean([min(each.values()) > 0.5 for each in asked])),
+        "switch_right": float(np.mean(worst > 0.5)),
         **{f"decoder_{part}": float(np.mean([each[part] for each in alone])) for part in parts},
         **{f"switch_mouth_{key}": mouth_correlation(each) for key, each in performed.items()},
     }, rows
