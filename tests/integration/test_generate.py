@@ -5,7 +5,9 @@ import dataclasses
 import functools
 import io
 import json
+import os
 import shlex
+import subprocess
 import sys
 import wave
 
@@ -18,7 +20,7 @@ from configs import dvae as dvae_configs
 from configs import footage as footage_configs
 from configs import prior as prior_configs
 from data_pipeline.clips import ClipSettings
-from data_pipeline.media import read_audio, read_video
+from data_pipeline.media import probe, read_audio, read_video
 from data_pipeline.mp4 import write_mp4
 from data_pipeline.reference import reference_clips
 from data_pipeline.synthetic import make_clip
@@ -30,6 +32,7 @@ from nwt_tf.models.dvae import DVAE
 from nwt_tf.models.far import FAR
 
 SECONDS = 0.8
+MIB_AN_HOUR = 2500  # the sound alone is 330
 DEFAULT = [0.5, -0.5, 1.0, 0.0]
 
 
@@ -241,3 +244,30 @@ def test_sound_that_cannot_be_is_refused_by_name(root, tmp_path, capsys, kind, m
 
 def test_a_picture_without_sound_is_refused(root, tmp_path, capsys):
     refused(root, tmp_path, capsys, "has no audio stream", audio="reference.mp4")
+
+
+@pytest.mark.soak
+def test_an_hour_of_sound_in_bounded_memory(root, tmp_path):
+    """A process of its own for six minutes and for an hour: what the other 54 minutes cost."""
+    minute = synthesize_voice(60, seed=1).waveform
+    most = []
+    for minutes in (6, 60):
+        write_wav(tmp_path / "long.wav", np.tile(minute, minutes))
+        script = (
+            "import resource, sys; from nwt_tf.bin import nwt; nwt.main(sys.argv[1:]);"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, "generate", f"--preset={root / 'preset'}",
+             f"--audio={tmp_path / 'long.wav'}", f"--output={tmp_path / 'long.mp4'}"],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        line, peak = done.stdout.splitlines()[-2:]
+        assert json.loads(line)["frames"] == minutes * 60 * 25
+        most.append(int(peak) / 1024)  # MiB
+    info = probe(tmp_path / "long.mp4", require=("video", "audio"))
+    assert info.duration == pytest.approx(3600, abs=0.1)
+    assert most[1] - most[0] < MIB_AN_HOUR, most
