@@ -57,62 +57,82 @@ flags.DEFINE_float(
 
 
 def main() -> None:
-    from data_pipeline.media import read_audio, write_mp4
-
     check_output(FLAGS.output)
-    if (FLAGS.audio is None) == (FLAGS.text is None):
-        raise ValueError("Give one of --audio and --text.")
     mixes, values = numbers("style_mix"), numbers("style_values")
-    heard = FLAGS.audio or "--text"
-    spoken = FLAGS.text is not None
-    waveform = speech.speak(FLAGS.text, FLAGS.tts_command) if spoken else read_audio(FLAGS.audio)
+    name, waveform = sound()
     command.start_tensorflow()
     from nwt_tf.bin import steering
-    from nwt_tf.bin.side_by_side import SideBySide
-    from nwt_tf.generation.audio_to_video import AudioToVideo
 
-    model = AudioToVideo.from_preset(FLAGS.preset)
+    model = load()
     try:
         model.check(waveform)
     except ValueError as error:
-        raise ValueError(f"{heard}: {error}") from error
+        raise ValueError(f"{name}: {error}") from error
     takes = steering.takes(model, FLAGS.output, FLAGS.episode, FLAGS.decoder_episode)
     base = steering.style(model, FLAGS.style, FLAGS.style_video, FLAGS.style_seed)
     other = None if FLAGS.style_to is None else steering.another_style(model, FLAGS.style_to)
     styles = steering.variants(model, base, other, mixes, FLAGS.style_sweep, values)
-    start, sheets, frames = time.monotonic(), [], 0
+    start, frames, sheets = time.monotonic(), 0, []
     for take in takes:
-        films = []
-        for style in styles.values():
-            codes = model.codes(
-                waveform,
-                episode=take.episode,
-                style=style,
-                seed=FLAGS.seed,
-                temperature=FLAGS.temperature,
-            )
-            films.append(model.frames(codes, take.decoder_episode))
-            frames += codes.shape[1]
-        if len(films) == 1:
-            write_mp4(take.output, films[0], model.fps, waveform)
-        else:
-            joined = SideBySide(films, styles, codes.shape[1])
-            write_mp4(take.output, joined, model.fps, waveform)
-            sheets.append(take.output.removesuffix(".mp4") + ".png")
-            joined.draw(sheets[-1], title(), model.fps)
-            print(f"wrote {sheets[-1]}")
-        print(f"wrote {take.output}: {codes.shape[1]} frames", flush=True)
+        length, sheet = film(model, waveform, take, styles)
+        frames += length * len(styles)
+        sheets += [sheet] if sheet else []
+        print(f"wrote {take.output}: {length} frames", flush=True)
     seconds = time.monotonic() - start
-    shown = [list(map(float, style)) for style in styles.values()]
-    outputs = [take.output for take in takes]
     command.report(
-        mp4=outputs if len(outputs) > 1 else outputs[0],
-        **({"sheets": sheets} if sheets else {}),
-        style=shown if len(shown) > 1 else shown[0],
+        mp4=one_or_all([take.output for take in takes]),
+        **({"sheet": one_or_all(sheets)} if sheets else {}),
+        style=one_or_all([list(map(float, style)) for style in styles.values()]),
         frames=frames,
         seconds=seconds,
         frames_per_second=frames / seconds,
     )
+
+
+def sound() -> tuple:
+    """The sound and the name that errors call it by: (str, float32 [N])."""
+    from data_pipeline.media import read_audio
+
+    if (FLAGS.audio is None) == (FLAGS.text is None):
+        raise ValueError("Give one of --audio and --text.")
+    if FLAGS.audio is not None:
+        return FLAGS.audio, read_audio(FLAGS.audio)
+    return "--text", speech.speak(FLAGS.text, FLAGS.tts_command)
+
+
+def load():
+    """The preset."""
+    from nwt_tf.generation.audio_to_video import AudioToVideo
+
+    return AudioToVideo.from_preset(FLAGS.preset)
+
+
+def draws() -> dict:
+    """Options of the draws."""
+    return {"seed": FLAGS.seed, "temperature": FLAGS.temperature}
+
+
+def film(model, waveform, take, styles) -> tuple:
+    """Makes a take's mp4, several styles side by side; (frames, path of their sheet or None)."""
+    from data_pipeline.media import write_mp4
+    from nwt_tf.bin.side_by_side import SideBySide
+
+    videos = []
+    for style in styles.values():
+        codes = model.codes(waveform, episode=take.episode, style=style, **draws())
+        videos.append(model.frames(codes, take.decoder_episode))
+    length = codes.shape[1]
+    if len(videos) == 1:
+        write_mp4(take.output, videos[0], model.fps, waveform)
+        return length, None
+    joined = SideBySide(videos, styles, length)
+    write_mp4(take.output, joined, model.fps, waveform)
+    sheet = take.output.removesuffix(".mp4") + ".png"
+    swept = FLAGS.style_sweep is not None
+    title = f"style variate {FLAGS.style_sweep}" if swept else f"style, on to {FLAGS.style_to}"
+    joined.draw(sheet, title, model.fps)
+    print(f"wrote {sheet}")
+    return length, sheet
 
 
 def check_output(path: str) -> None:
@@ -142,11 +162,9 @@ def numbers(flag: str) -> list[float]:
     return found
 
 
-def title() -> str:
-    """Of a sheet."""
-    if FLAGS.style_sweep is not None:
-        return f"style variate {FLAGS.style_sweep}"
-    return f"style, on its way to {FLAGS.style_to}"
+def one_or_all(items: list):
+    """The only item, or the list of them."""
+    return items[0] if len(items) == 1 else items
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import tensorflow as tf
 from configs.dvae import narrow_critics
 from nwt_tf.layers.causal_conv import CausalConv1D, CausalConv3D
 from nwt_tf.layers.code_embedding import CodeEmbedding
+from nwt_tf.layers.episode_embedding import EpisodeEmbedding
 from nwt_tf.layers.hard_attention import MultiHeadHardAttention
 from nwt_tf.layers.mel import MelSpectrogram
 from nwt_tf.layers.residual import ResidualBlock2D
@@ -188,6 +189,12 @@ TABLE = {
         lambda dtype: CodeEmbedding(5, 6, "sum", dtype=dtype),
         lambda b, t: [(CODES, (b, t, 4))],
         out("B", "T", 6),
+        xla=True,
+    ),
+    "episode_embedding": Row(
+        lambda dtype: EpisodeEmbedding(3, 6, dtype=dtype),
+        lambda b, t: [(("int", -1, 3), (b,))],
+        out("B", 6),
         xla=True,
     ),
     "hard_attention": attention_row(attention_call),

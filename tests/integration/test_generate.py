@@ -128,7 +128,7 @@ def test_a_sweep_and_a_way_between_styles_stand_side_by_side(root, tmp_path):
     line = generate(root, tmp_path / "a.mp4", "--style_sweep=2", "--style_values=-1,1,3")
     assert [style[2] for style in line["style"]] == [-1, 1, 3]
     assert all(style[:2] == DEFAULT[:2] for style in line["style"])
-    assert line["sheets"] == [str(tmp_path / "a.png")]
+    assert line["sheet"] == str(tmp_path / "a.png")
     assert read_video(tmp_path / "a.mp4").shape[2] > 3 * 2 * 56  # enlarged twice
     to = generate(root, tmp_path / "b.mp4", "--style_to=seed:3", "--style_mix=0,0.5,1")
     first, middle, last = to["style"]
