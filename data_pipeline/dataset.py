@@ -49,6 +49,7 @@ def video_dataset(
     seed: int = 0,
     training: bool = True,
     start: int = 0,
+    host: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Batches of video.
 
@@ -63,6 +64,8 @@ def video_dataset(
         training: True shuffles and repeats for ever, False goes through once in order.
         start: With training=True, batches to leave out from the beginning: those that an earlier
             run of the same training has seen.
+        host: (index, count): of every batch, only the index-th of count equal parts; B is then
+            batch_size / count.  Clips of the other parts are not decoded.
 
     Returns:
         Elements {"video": uint8 [B, T, height, width, 3], "episode": int32 [B]}; an episode is its
@@ -81,7 +84,7 @@ def video_dataset(
         return {"video": tf.ensure_shape(video, [clip_frames, *shape])}
 
     return _batches(
-        data_dir, split, batch_size, clip_frames, seed, training, start, manifest, select
+        data_dir, split, batch_size, clip_frames, seed, training, start, host, manifest, select
     )
 
 
@@ -93,6 +96,7 @@ def sequence_dataset(
     seed: int = 0,
     training: bool = True,
     start: int = 0,
+    host: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Batches of mel spectrogram and codes, for the priors; arguments as for video_dataset.
 
@@ -121,22 +125,31 @@ def sequence_dataset(
         }
 
     return _batches(
-        data_dir, split, batch_size, clip_frames, seed, training, start, manifest, select
+        data_dir, split, batch_size, clip_frames, seed, training, start, host, manifest, select
     )
 
 
 def _shard_paths(data_dir, manifest, split) -> list[str]:
     """Files of a split; all are checked before any is read."""
-    paths = [files.join(data_dir, shard.name) for shard in manifest.splits[split]]
-    for path in paths:
+    paths = []
+    for shard in manifest.splits[split]:
+        path = files.join(data_dir, shard.name)
         if not files.is_file(path):
             raise FileNotFoundError(
                 f"{path}: is missing, though dataset.json lists it; copy it or build again"
             )
+        if files.size(path) != shard.bytes:
+            raise ValueError(
+                f"{path}: has {files.size(path)} bytes, though dataset.json says {shard.bytes}; "
+                "copy it or build again"
+            )
+        paths.append(path)
     return paths
 
 
-def _batches(data_dir, split, batch_size, clip_frames, seed, training, start, manifest, select):
+def _batches(
+    data_dir, split, batch_size, clip_frames, seed, training, start, host, manifest, select
+):
     clips = usable_clips(data_dir, split, clip_frames)
     if clip_frames is None and batch_size > 1 and len(set(clips.values())) > 1:
         raise ValueError(
@@ -182,8 +195,13 @@ def _batches(data_dir, split, batch_size, clip_frames, seed, training, start, ma
         records = epochs.flat_map(shuffled)
     else:
         records = parsed(tf.data.TFRecordDataset(paths))
-    elements = records.enumerate(seen).map(finish, num_parallel_calls=tf.data.AUTOTUNE)
-    return elements.batch(batch_size, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
+    records = records.enumerate(seen)
+    part, parts = host
+    share = batch_size // parts
+    if parts > 1:
+        records = records.filter(lambda index, _: index % batch_size // share == part)
+    elements = records.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
+    return elements.batch(share, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
 
 
 def read_clips(data_dir: str | os.PathLike, split: str) -> Iterator[dict]:

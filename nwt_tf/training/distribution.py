@@ -1,24 +1,113 @@
-"""Devices: which strategy, where XLA pays, and seeds that differ a replica."""
+"""Devices and hosts: which strategy, where XLA pays, and seeds that differ a replica."""
+
+import functools
+import json
+import os
 
 import tensorflow as tf
 
+HEARTBEAT_MS = 15_000  # a host that is silent for so long has died
+
 
 def strategy(num_gpus=None):
-    """MirroredStrategy over the visible GPUs, or the default strategy for one device or none.
+    """The strategy over this host's devices, or over all hosts that TF_CONFIG names.
+
+    One host: MirroredStrategy over the visible GPUs, or the default strategy for one device or
+    none. Several: MultiWorkerMirroredStrategy, which waits until all have started; nothing else
+    may use TensorFlow's devices before.
 
     Args:
-        num_gpus: how many to use; None for all.
+        num_gpus: how many to use a host; None for all.
 
     Raises:
-        ValueError: where fewer GPUs are visible than asked for.
+        ValueError: where fewer GPUs are visible than asked for, or TF_CONFIG cannot be read.
     """
-    gpus = tf.config.list_logical_devices("GPU")
+    several = len(hosts()) > 1
+    # Listing logical devices starts TensorFlow's devices.
+    gpus = (tf.config.list_physical_devices if several else tf.config.list_logical_devices)("GPU")
     if num_gpus is not None and num_gpus > len(gpus):
         raise ValueError(f"--num_gpus={num_gpus}, but {len(gpus)} GPUs are visible.")
     chosen = gpus if num_gpus is None else gpus[:num_gpus]
+    if several:
+        tf.config.set_visible_devices(chosen, "GPU")
+        return _over_hosts()
     if len(chosen) > 1:
         return tf.distribute.MirroredStrategy([gpu.name for gpu in chosen])
     return tf.distribute.get_strategy()
+
+
+def _tf_config():
+    try:
+        config = json.loads(os.environ.get("TF_CONFIG") or "{}")
+        cluster, task = config.get("cluster") or {}, config.get("task") or {}
+        if cluster:
+            cluster[task["type"]][task["index"]]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        cluster = {"": []}
+    if not cluster.keys() <= {"chief", "worker"}:
+        raise ValueError(
+            'TF_CONFIG must be like {"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": '
+            f'{{"type": "worker", "index": 0}}}}. Received: {os.environ["TF_CONFIG"]}'
+        )
+    return cluster, task
+
+
+def hosts():
+    """Addresses of all hosts of the training, the chief first; none without TF_CONFIG.
+
+    Raises:
+        ValueError: where TF_CONFIG cannot be read.
+    """
+    cluster, _ = _tf_config()
+    return [address for job in ("chief", "worker") for address in cluster.get(job, [])]
+
+
+def host_index():
+    """This host's place in hosts()."""
+    cluster, task = _tf_config()
+    if len(hosts()) < 2:
+        return 0
+    return task["index"] + (len(cluster.get("chief", [])) if task["type"] == "worker" else 0)
+
+
+def is_chief():
+    """Whether this host writes what a training leaves; the others only read."""
+    return host_index() == 0
+
+
+@functools.cache  # a process can join its cluster once
+def _over_hosts():
+    from tensorflow.python.eager import context
+
+    cluster, _ = _tf_config()
+    jobs = [
+        context.coordination_config_pb2.CoordinatedJob(name=job, num_tasks=len(addresses))
+        for job, addresses in cluster.items()
+    ]
+    leader = "chief" if "chief" in cluster else "worker"
+    context.context().configure_coordination_service(
+        "standalone",
+        f"/job:{leader}/replica:0/task:0",
+        heartbeat_timeout_in_ms=HEARTBEAT_MS,
+        shutdown_barrier_timeout_in_ms=HEARTBEAT_MS,
+        coordinated_jobs=jobs,
+    )
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def over_hosts(value):
+    """All hosts' values of a number, at each host: a list of floats. All hosts must call it."""
+    count = len(hosts())
+    if count < 2:
+        return [float(value)]
+
+    def gather():
+        mine = value * tf.one_hot(host_index(), count)
+        context = tf.distribute.get_replica_context()
+        return context.all_reduce(tf.distribute.ReduceOp.MEAN, mine) * count
+
+    found = tf.function(lambda: _over_hosts().run(gather))()
+    return _over_hosts().experimental_local_results(found)[0].numpy().tolist()
 
 
 def has_gpu():

@@ -78,8 +78,10 @@ class DVAETrainer(Trainer):
         self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit_compile)
         self.built = True
 
-    def compile(self, generator_optimizer, critic_optimizer):
-        super().compile(optimizer=generator_optimizer, jit_compile=False)
+    def compile(self, generator_optimizer, critic_optimizer, steps_per_execution=1):
+        super().compile(
+            generator_optimizer, jit_compile=False, steps_per_execution=steps_per_execution
+        )
         self.critic_optimizer = critic_optimizer
         self.optimizer.build(self.dvae.trainable_variables)
         self.critic_optimizer.build(self.critics.trainable_variables)

@@ -88,8 +88,8 @@ class PriorTrainer(Trainer):
         self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit_compile)
         self.built = True
 
-    def compile(self, optimizer):
-        super().compile(optimizer=optimizer, jit_compile=False)
+    def compile(self, optimizer, steps_per_execution=1):
+        super().compile(optimizer, jit_compile=False, steps_per_execution=steps_per_execution)
         self.optimizer.build(self.prior.trainable_variables)
 
     def forward_losses(self, mel, codes, episode, seed, history):

@@ -1,4 +1,7 @@
-"""What both trainers share: step counter, noise, gradient clipping, the watch over finiteness."""
+"""What both trainers share: step counter, noise, gradient clipping, the watch over finiteness, and
+the call of several steps at once."""
+
+import time
 
 import keras
 import tensorflow as tf
@@ -8,6 +11,10 @@ from nwt_tf.training.distribution import step_seed
 
 class DivergedError(ValueError):
     """A loss or a gradient is not finite."""
+
+
+class DataError(ValueError):
+    """The next batch cannot be read."""
 
 
 class Trainer(keras.Model):
@@ -25,6 +32,7 @@ class Trainer(keras.Model):
 
     Attributes:
         step: int64 variable, steps done.
+        seconds_waiting: for batches, of all calls so far.
     """
 
     LOGS = ()
@@ -34,6 +42,7 @@ class Trainer(keras.Model):
         self.seed = seed
         self.clip_norm = clip_norm
         self.skip_nonfinite = skip_nonfinite
+        self.seconds_waiting = 0.0
         self.step = self._counter(0)
         self.skipped = self._counter(0)
         self.diverged_step = self._counter(-1)
@@ -49,6 +58,36 @@ class Trainer(keras.Model):
     def _variable(self, value):
         aggregation = tf.VariableAggregation.ONLY_FIRST_REPLICA
         return tf.Variable(value, trainable=False, aggregation=aggregation)
+
+    def make_train_function(self, force=False):
+        """Makes what Keras' fit calls: takes the iterator, does steps_per_execution steps in one
+        call and returns the logs of the last.
+
+        Batches are taken outside the graph and each call waits for its results: time spent on
+        taking a batch is then time that the device stands still (`seconds_waiting`). What the next
+        call's start costs, a millisecond or two, is shared by the steps of a call.
+        """
+        if self.train_function is not None and not force:
+            return
+        strategy = self.distribute_strategy
+
+        @tf.function(autograph=False)
+        def run_steps(batches):
+            for batch in batches:
+                logs = strategy.run(self.train_step, args=(batch,))
+            # The mean over replicas already: each has the same.
+            return {name: strategy.experimental_local_results(v)[0] for name, v in logs.items()}
+
+        def train_function(iterator):
+            started = time.monotonic()
+            try:
+                batches = [next(iterator) for _ in range(self.steps_per_execution)]
+            except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+                raise DataError(f"A training batch cannot be read: {error.message}") from error
+            self.seconds_waiting += time.monotonic() - started
+            return {name: value.numpy() for name, value in run_steps(batches).items()}
+
+        self.train_function = train_function
 
     def noise_seed(self):
         """int32 [2] seed of this step on this replica."""
