@@ -60,12 +60,21 @@ class Train:
     clip_norm: float = 0.0  # of each network's gradients together; 0 is off
     ema: float = 0.0  # momentum of the weights' moving average; 0 is off
     episode_dropout: float = 0.1
-    mixed_precision: bool = False  # bfloat16 generator, float32 weights and critics; GPU only
+    mixed_precision: bool = False  # bfloat16 generator, float32 weights; GPU only
+    tensor_float_32: bool = True  # of float32 products on GPUs, as in the paper; False is exact
+    mixed_critics: bool = False  # bfloat16 in them too, but for the penalty; GPU only
+    grouped_convolutions: str = "grouped"  # or dense or patches, see GroupedConv
+    penalty_in_xla: bool = True  # or its second gradient outside, as TensorFlow's own ops
+    rematerialise_generator: bool = False  # less memory, more arithmetic
+    rematerialise_critics: bool = False
+    num_accumulated: int = 1  # parts of a batch, one after the other: less memory
+    steps_per_execution: int = 1  # steps a call from the host
     skip_nonfinite: bool = False  # leave such updates out, counted, instead of stopping
     seed: int = 0
     log_every: int = 50
     validate_every: int = 1000
     checkpoint_minutes: float = 10.0
+    keep_best: int = 1  # presets in WORKDIR/best, by validation/ssim; 0 keeps none
 
 
 @dataclasses.dataclass

@@ -84,11 +84,16 @@ class Train:
     ema: float = 0.0
     episode_dropout: float = 0.1
     mixed_precision: bool = False  # bfloat16 activations, float32 weights; GPU only
+    tensor_float_32: bool = True  # of float32 products on GPUs, as in the paper; False is exact
+    rematerialise: bool = False  # less memory, more arithmetic
+    num_accumulated: int = 1  # parts of a batch, one after the other: less memory
+    steps_per_execution: int = 1  # steps a call from the host
     skip_nonfinite: bool = False  # leave such updates out, counted, instead of stopping
     seed: int = 0
     log_every: int = 50
     validate_every: int = 1000
     checkpoint_minutes: float = 10.0
+    keep_best: int = 1  # presets in WORKDIR/best, by validation/bits_per_code; 0 keeps none
 
 
 @dataclasses.dataclass

@@ -43,11 +43,15 @@ def reconstruction_loss(real_features, fake_features, normalize=False):
     for real_layers, fake_layers in zip(real_features, fake_features, strict=True):
         for real, fake in zip(real_layers, fake_layers, strict=True):
             real = tf.stop_gradient(real)
-            distance = tf.reduce_mean(tf.abs(real - fake))
+            distance = _mean(tf.abs(real - fake))
             if normalize:
-                distance /= tf.reduce_mean(tf.abs(real)) + 1e-6
+                distance /= _mean(tf.abs(real)) + 1e-6
             total += distance
     return total
+
+
+def _mean(features):
+    return tf.reduce_mean(tf.cast(features, tf.float32))
 
 
 def wasserstein_loss(real_scores, fake_scores):

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 FORMAT = 1
+BEST = "best.json"  # in a workdir's folder of its best presets: which they are, the best first
 SHIPPED = Path(__file__).parent / "pretrained"
 MAX_FILE_BYTES = 15_000_000  # a weight archive is split above this
 STORAGES = ("float32", "float16", "int8")
@@ -21,11 +22,15 @@ def locate(name_or_dir):
 
     Args:
         name_or_dir: a folder with config.json, or the name of a preset that ships with the package.
+            A training workdir has its latest weights; WORKDIR/best stands for the best of those
+            kept there.
 
     Raises:
         ValueError: where there is neither; the message lists the shipped names.
     """
     for folder in (Path(name_or_dir), SHIPPED / str(name_or_dir)):
+        for entry in best_entries(folder)[:1]:
+            folder = folder / entry["folder"]
         if (folder / "config.json").is_file():
             return folder
     shipped = sorted(p.parent.name for p in SHIPPED.glob("*/config.json")) or ["none yet"]
@@ -50,6 +55,35 @@ def read_config(name_or_dir):
     if found != FORMAT:
         raise ValueError(f"{path} has format {found}; this version of nwt_tf reads {FORMAT}.")
     return config
+
+
+def best_entries(folder):
+    """What best.json of a folder lists, the best first: dicts with `step`, `folder` and the figure
+    that they were chosen by; none where there is no such file.
+
+    Raises:
+        ValueError: for a damaged file.
+    """
+    path = Path(folder) / BEST
+    if not path.is_file():
+        return []
+    try:
+        return list(json.loads(path.read_text()))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON ({error}).") from None
+
+
+def best_folders(workdir):
+    """The folders of a training's best presets, the best first."""
+    folder = Path(workdir) / "best"
+    return [folder / entry["folder"] for entry in best_entries(folder)]
+
+
+def write_best(folder, entries):
+    """Writes best.json."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    text = json.dumps(entries, indent=1) + "\n"
+    _replace(Path(folder) / BEST, lambda partial: partial.write_text(text))
 
 
 def write_config(folder, **sections):

@@ -3,30 +3,24 @@
 `nwt train_dvae`, `nwt extract_codes`, `nwt train_prior` and `nwt demo` call them.
 """
 
-import contextlib
 import dataclasses
 import functools
 import json
 import shutil
 from pathlib import Path
 
-import keras
 import tensorflow as tf
 
 from data_pipeline.dataset import read_clips, sequence_dataset, video_dataset
 from data_pipeline.schema import serialize
 from data_pipeline.shards import Manifest, ShardWriter
 from nwt_tf import presets
+from nwt_tf.bin import assembly
 from nwt_tf.evaluation.reconstruction import measure_reconstruction
 from nwt_tf.layers.pixels import to_unit_range
-from nwt_tf.models import priors
-from nwt_tf.models.critics import Critics
 from nwt_tf.models.dvae import DVAE
-from nwt_tf.training.distribution import has_gpu, strategy
-from nwt_tf.training.dvae_trainer import DVAETrainer
-from nwt_tf.training.prior_trainer import PriorTrainer
+from nwt_tf.training.distribution import is_chief
 from nwt_tf.training.run import averaged_weights, check_workdir, train
-from nwt_tf.training.schedules import adam, learning_rate
 
 DVAE_FOLDER = "dvae"  # inside a codes dataset: the preset of the dVAE that made the codes
 VALIDATION_CLIPS = 8
@@ -39,47 +33,32 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
         data_dir: shards of footage.
         workdir: checkpoints, logs, pictures and the preset.
         config: configs.dvae.DVAEConfig.
-        num_gpus: None for all.
+        num_gpus: of each host; None for all.
 
     Returns:
         Figures: steps, seconds, steps_per_second and the last validation.
     """
     workdir, settings = Path(workdir), config.train
     manifest = Manifest.load(data_dir)
-    check_workdir(workdir, _plain(config))
-    keras.utils.set_random_seed(settings.seed)  # the initial weights
-    dataset = functools.partial(
-        video_dataset, data_dir, "train", settings.batch_size, settings.clip_frames, settings.seed
-    )
-    dataset()  # An empty split or a missing shard shows now, not after the models are built.
-    with _devices(num_gpus) as precision:
-        dvae = DVAE(
-            height=manifest.config["height"],
-            width=manifest.config["width"],
-            num_episodes=len(manifest.episodes),
-            dtype=precision(settings),
-            **dataclasses.asdict(config.model),
+    with assembly.devices(settings, num_gpus):
+        check_workdir(workdir, _plain(config))
+        dataset = functools.partial(
+            video_dataset,
+            data_dir,
+            "train",
+            settings.batch_size,
+            settings.clip_frames,
+            settings.seed,
         )
-        dvae.build()
-        critics = Critics(config.critics)
-        critics(tf.zeros((1, 4, dvae.height, dvae.width, 3)))
-        trainer = DVAETrainer(
-            dvae,
-            critics,
-            **dataclasses.asdict(config.loss),
-            episode_dropout=settings.episode_dropout,
-            seed=settings.seed,
-            clip_norm=settings.clip_norm,
-            skip_nonfinite=settings.skip_nonfinite,
-            jit_compile=has_gpu(),
-        )
-        rate = learning_rate(settings)
-        critic_settings = dataclasses.replace(settings, learning_rate=settings.critic_rate, ema=0.0)
-        trainer.compile(
-            adam(rate, settings, settings.betas),
-            adam(learning_rate(critic_settings), critic_settings, settings.critic_betas),
-        )
-    presets.write_config(workdir, dvae=dvae.get_config(), footage=_footage(manifest))
+        dataset()  # An empty split or a missing shard shows now, not after the models are built.
+        size = (manifest.config["height"], manifest.config["width"])
+        trainer = assembly.dvae_trainer(config, *size, len(manifest.episodes))
+    dvae = trainer.dvae
+    sections = {
+        "dvae": dvae.get_config(),
+        "footage": _footage(manifest),
+        "training": _plain(config),
+    }
     clips = [
         (clip["video"][: 2 * settings.clip_frames], clip["episode"])
         for clip in _first_clips(data_dir, manifest)
@@ -89,20 +68,23 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
     def measure():
         with averaged_weights(dvae, trainer.optimizer):
             figures, sheet = measure_reconstruction(dvae, clips)
-        last.update(ssim=figures["ssim"], psnr=figures["psnr"])
-        last["bits_per_memcode"] = figures["bits_per_memcode"]
-        scalars = {f"validation/{key}": value for key, value in last.items()}
+        last.update({name: figures[name] for name in ("ssim", "psnr", "bits_per_memcode")})
+        scalars = last | _by_head(figures)
+        scalars = {f"validation/{key}": value for key, value in scalars.items()}
         return scalars, {"validation/clips": sheet}
 
-    def save():
+    def save(folder):
         with averaged_weights(dvae, trainer.optimizer):
-            presets.write_weights(workdir, "dvae", presets.variables_of(dvae))
+            presets.write_weights(folder, "dvae", presets.variables_of(dvae))
+        presets.write_config(folder, **sections)
+
+    if is_chief():
+        presets.write_config(workdir, **sections)
 
     figures = train(
         trainer,
-        lambda batches: dataset(start=batches),
+        dataset,
         workdir=workdir,
-        steps=settings.steps,
         tracked={
             "dvae": dvae,
             "critics": critics,
@@ -112,6 +94,7 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
         save_preset=save,
         measure=measure,
         show=("recon", "pixel_l1", "kl", "critic/wasserstein", "critic/gradient_penalty"),
+        best=("validation/ssim", False),
         settings=settings,
     )
     print(f"the dVAE is in {workdir}")
@@ -179,7 +162,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
         data_dir: shards of codes.
         workdir: checkpoints, logs and a complete preset, dVAE included.
         config: configs.prior.PriorConfig.
-        num_gpus: None for all.
+        num_gpus: of each host; None for all.
 
     Returns:
         Figures: steps, seconds, steps_per_second and the last validation.
@@ -193,48 +176,33 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
         raise ValueError(
             f"--data_dir={data_dir} holds frames, no codes: run nwt extract_codes on it first."
         )
-    check_workdir(workdir, _plain(config))
-    keras.utils.set_random_seed(settings.seed)  # the initial weights
     section = presets.read_config(data_dir / DVAE_FOLDER)
-    dataset = functools.partial(
-        sequence_dataset,
-        data_dir,
-        "train",
-        settings.batch_size,
-        settings.clip_frames,
-        settings.seed,
-    )
-    dataset()  # An empty split or a missing shard shows now, not after the model is built.
-    arguments = dataclasses.asdict(config.model)
-    kind = arguments.pop("kind")
     stride = 2 ** len(section["dvae"]["stages"])
-    with _devices(num_gpus) as precision:
-        prior = priors.KINDS[kind](
+    with assembly.devices(settings, num_gpus):
+        check_workdir(workdir, _plain(config))
+        dataset = functools.partial(
+            sequence_dataset,
+            data_dir,
+            "train",
+            settings.batch_size,
+            settings.clip_frames,
+            settings.seed,
+        )
+        dataset()  # An empty split or a missing shard shows now, not after the model is built.
+        trainer = assembly.prior_trainer(
+            config,
             grid=(section["dvae"]["height"] // stride, section["dvae"]["width"] // stride),
             num_heads=section["dvae"]["num_heads"],
             num_codes=section["dvae"]["num_codes"],
             num_episodes=len(manifest.episodes),
-            dtype=precision(settings),
-            **arguments,
         )
-        prior.build()
-        trainer = PriorTrainer(
-            prior,
-            **dataclasses.asdict(config.loss),
-            episode_dropout=settings.episode_dropout,
-            seed=settings.seed,
-            clip_norm=settings.clip_norm,
-            skip_nonfinite=settings.skip_nonfinite,
-            jit_compile=has_gpu(),
-        )
-        trainer.compile(adam(learning_rate(settings), settings, settings.betas))
-    _copy_dvae(data_dir / DVAE_FOLDER, workdir)
-    presets.write_config(
-        workdir,
-        dvae=section["dvae"],
-        footage=section["footage"],
-        prior={"kind": kind, **prior.get_config()},
-    )
+    prior = trainer.prior
+    sections = {
+        "dvae": section["dvae"],
+        "footage": section["footage"],
+        "prior": {"kind": config.model.kind, **prior.get_config()},
+        "training": _plain(config),
+    }
     held_out = [
         {key: tf.constant(clip[key])[None] for key in ("mel", "codes", "episode")}
         for clip in _first_clips(data_dir, manifest)
@@ -247,36 +215,43 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
         last.update({key: float(sum(log[key] for log in logs)) / len(logs) for key in logs[0]})
         return {f"validation/{key}": value for key, value in last.items()}, {}
 
-    def save():
+    def save(folder):
         with averaged_weights(prior, trainer.optimizer):
-            presets.write_weights(workdir, "prior", presets.variables_of(prior))
+            presets.write_weights(folder, "prior", presets.variables_of(prior))
             style = _mean_style(prior, data_dir)
-        presets.write_config(workdir, default_style=style)
+        if folder != workdir:
+            _copy_dvae(data_dir / DVAE_FOLDER, folder)
+        presets.write_config(folder, **sections, default_style=style)
+
+    if is_chief():
+        _copy_dvae(data_dir / DVAE_FOLDER, workdir)
+        presets.write_config(workdir, **sections)
 
     figures = train(
         trainer,
-        lambda batches: dataset(start=batches),
+        dataset,
         workdir=workdir,
-        steps=settings.steps,
         tracked={"prior": prior, "optimizer": trainer.optimizer},
         save_preset=save,
         measure=measure,
         show=("code", "bits_per_code", "style_kl"),
+        best=("validation/bits_per_code", True),
         settings=settings,
     )
     print(f"the preset, dVAE and prior, is in {workdir}")
     return figures | last
 
 
-@contextlib.contextmanager
-def _devices(num_gpus):
-    """The strategy's scope; gives the function from settings to the generator's dtype policy."""
-    with strategy(num_gpus).scope():
-        yield (
-            lambda settings: (
-                "mixed_bfloat16" if settings.mixed_precision and has_gpu() else "float32"
-            )
-        )
+def _by_head(figures):
+    """Each head's use of its codes: how many, and the perplexity, how many evenly used ones would
+    have that entropy."""
+    heads = {}
+    for head, (bits, used) in enumerate(
+        zip(figures["bits_per_head"], figures["used_per_head"], strict=True)
+    ):
+        heads[f"perplexity/head_{head}"] = 2.0**bits
+        heads[f"codes_used/head_{head}"] = used
+    return heads
 
 
 def _first_clips(data_dir, manifest):

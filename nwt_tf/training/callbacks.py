@@ -1,4 +1,4 @@
-"""What happens beside the steps: progress, TensorBoard, validation, checkpoints, signals.
+"""What happens beside the steps: speed, progress, TensorBoard, validation, signals.
 
 Steps are grouped into Keras epochs of a few steps ('rounds'); callbacks act at their ends, so that
 no step waits for the host.
@@ -12,6 +12,8 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
+from nwt_tf.training.distribution import over_hosts, peak_device_bytes
+
 
 def _duration(seconds):
     minutes, seconds = divmod(int(seconds), 60)
@@ -19,34 +21,63 @@ def _duration(seconds):
     return f"{hours}:{minutes:02}:{seconds:02}"
 
 
+class Speed(keras.callbacks.Callback):
+    """Measures each round, validation and checkpoints apart, for the callbacks behind it.
+
+    Attributes:
+        figures: steps_per_second; input_wait, the share of the time that steps waited for batches;
+            device_gigabytes, the peak of the GPU's memory so far (of the fullest one), where there
+            is one.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.figures = {}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.began = time.monotonic()
+        self.first_step, self.waited = int(self.model.step), self.model.seconds_waiting
+
+    def on_epoch_end(self, epoch, logs=None):
+        seconds = max(time.monotonic() - self.began, 1e-9)
+        self.figures = {
+            "steps_per_second": (int(self.model.step) - self.first_step) / seconds,
+            "input_wait": (self.model.seconds_waiting - self.waited) / seconds,
+        }
+        if peak := peak_device_bytes():
+            self.figures["device_gigabytes"] = peak / 1e9
+
+
 class Progress(keras.callbacks.Callback):
     """A line at intervals: the step, the losses, the speed, the time left.
 
     Args:
         steps: of the whole training.
-        seconds: between lines.
         show: names of the logs to print.
+        speed: the Speed.
+        seconds: between lines.
     """
 
-    def __init__(self, steps, show, seconds=15.0):
+    def __init__(self, steps, show, speed, seconds=15.0):
         super().__init__()
-        self.steps, self.show, self.seconds = steps, show, seconds
+        self.steps, self.show, self.speed, self.seconds = steps, show, speed, seconds
 
     def on_train_begin(self, logs=None):
-        self.first_step = self.last_step = int(self.model.step)
-        self.started = self.last_time = time.monotonic()
         self.last_line = 0.0
 
     def on_epoch_end(self, epoch, logs=None):
         step, now = int(self.model.step), time.monotonic()
-        speed = (step - self.last_step) / max(now - self.last_time, 1e-9)
-        self.last_step, self.last_time = step, now
         if now - self.last_line < self.seconds and step < self.steps:
             return
         self.last_line = now
+        figures = self.speed.figures
         parts = " ".join(f"{name} {float(logs[name]):.4g}" for name in self.show if name in logs)
-        left = _duration(max(self.steps - step, 0) / max(speed, 1e-9))
-        print(f"step {step}/{self.steps} {parts} {speed:.2f} steps/s, {left} left", flush=True)
+        left = _duration(max(self.steps - step, 0) / max(figures["steps_per_second"], 1e-9))
+        print(
+            f"step {step}/{self.steps} {parts} {figures['steps_per_second']:.2f} steps/s, "
+            f"{figures['input_wait']:.1%} of it waiting for input, {left} left",
+            flush=True,
+        )
 
 
 class Summaries(keras.callbacks.Callback):
@@ -54,11 +85,13 @@ class Summaries(keras.callbacks.Callback):
 
     Args:
         workdir: TensorBoard's files go to workdir/logs.
+        speed: the Speed; its figures are on lines of their own, since they alone differ between
+            a training and its repetition.
     """
 
-    def __init__(self, workdir):
+    def __init__(self, workdir, speed):
         super().__init__()
-        self.workdir = Path(workdir)
+        self.workdir, self.speed = Path(workdir), speed
         self.writer = tf.summary.create_file_writer(str(self.workdir / "logs"))
 
     def write(self, scalars, images=None):
@@ -76,7 +109,8 @@ class Summaries(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         rate = self.model.optimizer.learning_rate
-        self.write({**(logs or {}), "learning_rate": rate})
+        self.write({**(logs or {}), **self.model.update_norms(), "learning_rate": rate})
+        self.write({f"speed/{name}": value for name, value in self.speed.figures.items()})
 
 
 class Validation(keras.callbacks.Callback):
@@ -86,11 +120,12 @@ class Validation(keras.callbacks.Callback):
         measure: takes nothing and returns (scalars, images), see Summaries.write.
         summaries: the Summaries to write to.
         every: steps between measurements; there is one at the end too.
+        best: the BestPresets.
     """
 
-    def __init__(self, measure, summaries, every):
+    def __init__(self, measure, summaries, every, best):
         super().__init__()
-        self.measure, self.summaries, self.every = measure, summaries, every
+        self.measure, self.summaries, self.every, self.best = measure, summaries, every, best
 
     def on_train_begin(self, logs=None):
         self.done = int(self.model.step)
@@ -112,8 +147,12 @@ class Validation(keras.callbacks.Callback):
         for tag, image in images.items():
             picture = tf.io.encode_png(image).numpy()
             (folder / f"{tag.replace('/', '_')}_{self.done:06}.png").write_bytes(picture)
-        line = " ".join(f"{tag} {float(value):.4g}" for tag, value in scalars.items())
+        line = " ".join(
+            f"{tag} {float(value):.4g}" for tag, value in scalars.items() if "head" not in tag
+        )
         print(f"step {self.done}: {line}", flush=True)
+        if self.best.keep:
+            self.best.offer(self.done, scalars)
 
 
 class Watch(keras.callbacks.Callback):
@@ -129,78 +168,22 @@ class Watch(keras.callbacks.Callback):
         self.checkpoints = checkpoints
 
     def on_epoch_end(self, epoch, logs=None):
-        newest = self.checkpoints.manager.latest_checkpoint
+        newest = self.checkpoints.newest()
         self.model.check_finite(newest or "the start: no checkpoint was written yet")
 
 
-class Checkpoints(keras.callbacks.Callback):
-    """Resumes from the workdir's newest checkpoint and writes new ones.
+class StopOnSignal(keras.callbacks.Callback):
+    """SIGINT and SIGTERM end the training after the call under way, where there are several hosts
+    after the round under way at all of them; the last checkpoint is written and the program goes on
+    to its regular end. A second SIGINT interrupts at once.
 
     Args:
-        workdir: checkpoints go to workdir/checkpoints.
-        step: the trainer's step variable.
-        tracked: what belongs to a checkpoint: {name: model or optimizer}, all their variables.
-        save_preset: called after each checkpoint, so that the workdir is a preset.
-        minutes: between checkpoints; there is one at the end too.
+        hosts: how many train together.
     """
 
-    def __init__(self, workdir, step, tracked, save_preset, minutes=5.0):
+    def __init__(self, hosts=1):
         super().__init__()
-        # Variable by variable: tf.train.Checkpoint does not see Keras layers that lie in lists.
-        parts = {
-            name: [variable.value for variable in part.variables] for name, part in tracked.items()
-        }
-        self.manager = tf.train.CheckpointManager(
-            tf.train.Checkpoint(step=step, **parts),
-            str(Path(workdir) / "checkpoints"),
-            max_to_keep=2,
-        )
-        self.save_preset = save_preset
-        self.seconds = minutes * 60
-
-    def restore(self):
-        """Restores the newest checkpoint that is whole, if any, and says so.
-
-        Returns:
-            Its path, or None where there is no checkpoint.
-
-        Raises:
-            ValueError: where there are checkpoints and none can be restored.
-        """
-        for path in reversed(self.manager.checkpoints):
-            try:
-                self.manager.checkpoint.restore(path).assert_existing_objects_matched()
-            except Exception as error:  # what TensorFlow raises depends on where the damage is
-                reason = str(error).splitlines()[0]
-                print(f"warning: {path} cannot be restored ({reason}); trying the one before")
-                continue
-            print(f"resumed from {path}", flush=True)
-            return path
-        if self.manager.checkpoints:
-            raise ValueError(
-                f"No checkpoint in {self.manager.directory} can be restored: take another workdir."
-            )
-        return None
-
-    def on_train_begin(self, logs=None):
-        self.last = time.monotonic()
-
-    def on_epoch_end(self, epoch, logs=None):
-        if time.monotonic() - self.last >= self.seconds:
-            self._save()
-
-    def on_train_end(self, logs=None):
-        self._save()
-
-    def _save(self):
-        self.manager.save(checkpoint_number=int(self.model.step))
-        self.save_preset()
-        self.last = time.monotonic()
-
-
-class StopOnSignal(keras.callbacks.Callback):
-    """SIGINT and SIGTERM end the training after the step under way; the last checkpoint is written
-    and the program goes on to its regular end. A second SIGINT interrupts at once."""
+        self.hosts = hosts
 
     def on_train_begin(self, logs=None):
         self.stopped_by = None
@@ -210,9 +193,14 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def _stop(self, number, frame):
         self.stopped_by = signal.Signals(number).name
-        self.model.stop_training = True
+        # A host that stopped alone would leave the others waiting for its gradients.
+        self.model.stop_training = self.hosts < 2
         signal.signal(signal.SIGINT, self.before[signal.SIGINT])
         print(f"{self.stopped_by}: stopping after this round", flush=True)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.hosts > 1 and any(over_hosts(self.stopped_by is not None)):
+            self.model.stop_training = True
 
     def on_train_end(self, logs=None):
         for number, handler in self.before.items():

@@ -1,4 +1,4 @@
-"""Devices and hosts: which strategy, where XLA pays, and seeds that differ a replica."""
+"""Devices and hosts: which strategy, who gets which clips, and seeds that differ a replica."""
 
 import functools
 import json
@@ -113,6 +113,42 @@ def over_hosts(value):
 def has_gpu():
     """Whether a GPU is visible. XLA and bfloat16 pay there; on the CPU both are slower."""
     return bool(tf.config.list_physical_devices("GPU"))
+
+
+def peak_device_bytes():
+    """The most memory that a GPU of this host has held so far, 0 without GPUs."""
+    gpus = tf.config.list_logical_devices("GPU")
+    peaks = [tf.config.experimental.get_memory_info(gpu.name)["peak"] for gpu in gpus]
+    return max(peaks, default=0)
+
+
+def batches_of(make, batch_size):
+    """A dataset that the current strategy's replicas share.
+
+    Args:
+        make: takes host=(index, count) and returns that host's part of every batch.
+        batch_size: of all replicas together.
+
+    Raises:
+        ValueError: where the replicas do not divide the batch.
+    """
+    current = tf.distribute.get_strategy()
+    replicas = current.num_replicas_in_sync
+    if batch_size % replicas:
+        raise ValueError(
+            f"config.train.batch_size={batch_size} must be a multiple of {replicas}, the devices "
+            "that share it."
+        )
+
+    def of_host(context):
+        batches = make(host=(context.input_pipeline_id, context.num_input_pipelines))
+        if replicas > context.num_input_pipelines:
+            batches = batches.rebatch(batch_size // replicas, drop_remainder=True)
+        if replicas == 1 and has_gpu():
+            return batches.apply(tf.data.experimental.prefetch_to_device("/GPU:0", 2))
+        return batches
+
+    return current.distribute_datasets_from_function(of_host)
 
 
 def step_seed(seed, step):

@@ -1,12 +1,14 @@
 """Training of dVAE-Adv: Algorithm 2 as a Keras train_step."""
 
+import functools
+
 import tensorflow as tf
 
 from nwt_tf import losses
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.training.distribution import split_seed
 from nwt_tf.training.schedules import annealed_beta
-from nwt_tf.training.trainer import Trainer
+from nwt_tf.training.trainer import Trainer, mean_over_parts
 
 
 def drop_episodes(episode, rate, seed):
@@ -28,11 +30,16 @@ class DVAETrainer(Trainer):
         kl_midpoint, kl_rate: of the logistic annealing.
         normalize_features, score_drift: stabilisers outside the paper, see losses.py.
         episode_dropout: share of clips trained with episode 'none'.
+        rematerialise_critics: keep none of the critics' activations, except of the penalty, for
+            the way back, but compute them again.
+        mixed_critics: the critics are in bfloat16, except in the penalty.
         jit_compile: XLA for the computation of losses and gradients. The optimizers stay outside,
             which is what works under MirroredStrategy.
+        penalty_in_xla: the penalty's gradients too; else they are TensorFlow's own ops.
         Others: see Trainer.
     """
 
+    NORMS = ("gradient_norm", "critic/gradient_norm")  # before clipping
     LOGS = (
         "recon",
         "gan",
@@ -42,8 +49,7 @@ class DVAETrainer(Trainer):
         "critic/real_score",
         "critic/fake_score",
         "pixel_l1",
-        "gradient_norm",
-        "critic/gradient_norm",
+        *NORMS,
     )
 
     def __init__(
@@ -60,7 +66,10 @@ class DVAETrainer(Trainer):
         normalize_features=False,
         score_drift=0.0,
         episode_dropout=0.1,
+        rematerialise_critics=False,
+        mixed_critics=False,
         jit_compile=False,
+        penalty_in_xla=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -75,7 +84,12 @@ class DVAETrainer(Trainer):
         self.kl_midpoint, self.kl_rate = kl_midpoint, kl_rate
         self.normalize_features = normalize_features
         self.episode_dropout = episode_dropout
-        self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit_compile)
+        self.rematerialise_critics = rematerialise_critics
+        self.critic_dtype = "bfloat16" if mixed_critics else "float32"
+        whole = jit_compile and penalty_in_xla
+        self._adversarial = tf.function(self._adversarial_gradients, jit_compile=jit_compile)
+        self._penalty = tf.function(self._penalty_gradients, jit_compile=whole)
+        self._compiled = tf.function(self.losses_and_gradients, jit_compile=whole)
         self.built = True
 
     def compile(self, generator_optimizer, critic_optimizer, steps_per_execution=1):
@@ -85,6 +99,10 @@ class DVAETrainer(Trainer):
         self.critic_optimizer = critic_optimizer
         self.optimizer.build(self.dvae.trainable_variables)
         self.critic_optimizer.build(self.critics.trainable_variables)
+
+    def update_norms(self):
+        critic = float(self.critic_optimizer.update_norm())
+        return {**super().update_norms(), "critic/update_norm": critic}
 
     def losses_and_gradients(self, video, episode, seed, beta, scale):
         """Algorithm 2 up to the updates.
@@ -100,49 +118,86 @@ class DVAETrainer(Trainer):
         Returns:
             (losses, a dict of scalars; generator gradients; critic gradients).
         """
+        batch, names = (video, episode), self.LOGS[: -len(self.NORMS)]
+        variables = (self.dvae.trainable_variables, self.critics.trainable_variables)
+        zeros = (
+            {name: 0.0 for name in names},
+            *([tf.zeros_like(variable) for variable in part] for part in variables),
+        )
+
+        def part(video, episode, number):
+            draw = seed if self.num_accumulated == 1 else split_seed(seed, 1000 + number)
+            return self._gradients(video, episode, draw, beta, scale)
+
+        logs, *gradients = mean_over_parts(part, batch, self.num_accumulated, zeros)
+        norms = [tf.linalg.global_norm(each) / scale for each in gradients]
+        return logs | dict(zip(self.NORMS, norms, strict=True)), *gradients
+
+    def _gradients(self, video, episode, seed, beta, scale):
+        """As losses_and_gradients, of a part of the batch and without the norms."""
+        logs, generator, critics, fake = self._adversarial(video, episode, seed, beta, scale)
+        penalty, slopes = self._penalty(video, fake, seed)
+        weight = self.weights_of["gradient_penalty"] * scale
+        critics = [
+            gradient if slope is None else gradient + weight * slope
+            for gradient, slope in zip(critics, slopes, strict=True)
+        ]
+        return logs | {"critic/gradient_penalty": penalty}, generator, critics
+
+    def _adversarial_gradients(self, video, episode, seed, beta, scale):
+        """(logs, generator gradients, critic gradients, reconstruction), without the penalty."""
         weights = self.weights_of
         with tf.GradientTape(persistent=True) as tape:
             fake, quantized = self.dvae(video, episode, seed=split_seed(seed, 0), training=True)
-            real_features, real_scores = zip(*self.critics(video), strict=True)
-            fake_features, fake_scores = zip(*self.critics(fake), strict=True)
-            recon = losses.reconstruction_loss(
-                real_features, fake_features, self.normalize_features
-            )
-            gan = losses.gan_loss(fake_scores)
+            compared = [self._compare(critic, video, fake) for critic in self.critics.members]
+            recon, real_scores, fake_scores = zip(*compared, strict=True)
+            recon, gan = tf.add_n(recon), losses.gan_loss(fake_scores)
             kl = losses.kl_to_uniform(quantized.logits)
             generator_loss = (
                 weights["recon"] * recon + weights["gan"] * gan + weights["kl"] * beta * kl
             )
-            frozen = tf.stop_gradient(fake)
-            penalty = tf.add_n(
-                [
-                    losses.gradient_penalty(
-                        critic, critic.samples(video), critic.samples(frozen), split_seed(seed, i)
-                    )
-                    for i, critic in enumerate(self.critics.members, start=1)
-                ]
-            )
             wasserstein = losses.wasserstein_loss(real_scores, fake_scores)
             drift = losses.score_drift(real_scores)
-            critic_loss = (
-                wasserstein + weights["gradient_penalty"] * penalty + weights["score_drift"] * drift
-            )
+            critic_loss = wasserstein + weights["score_drift"] * drift
             generator_loss, critic_loss = generator_loss * scale, critic_loss * scale
-        generator_gradients = tape.gradient(generator_loss, self.dvae.trainable_variables)
-        critic_gradients = tape.gradient(critic_loss, self.critics.trainable_variables)
         logs = {
             "recon": recon,
             "gan": gan,
             "kl": kl,
             "critic/wasserstein": wasserstein,
-            "critic/gradient_penalty": penalty,
             "critic/real_score": tf.add_n([tf.reduce_mean(scores) for scores in real_scores]),
             "critic/fake_score": -gan,
             "pixel_l1": tf.reduce_mean(tf.abs(video - fake)),
-            "gradient_norm": tf.linalg.global_norm(generator_gradients) / scale,
-            "critic/gradient_norm": tf.linalg.global_norm(critic_gradients) / scale,
         }
-        return logs, generator_gradients, critic_gradients
+        generator = tape.gradient(generator_loss, self.dvae.trainable_variables)
+        critics = tape.gradient(critic_loss, self.critics.trainable_variables)
+        return logs, generator, critics, fake
+
+    def _compare(self, critic, video, fake):
+        """One critic's (equation 7, scores of the truth, scores of the reconstruction)."""
+
+        def compare(video, fake):
+            real_features, real_scores = critic(critic.samples(video), dtype=self.critic_dtype)
+            fake_features, fake_scores = critic(critic.samples(fake), dtype=self.critic_dtype)
+            recon = losses.reconstruction_loss(
+                [real_features], [fake_features], self.normalize_features
+            )
+            return recon, real_scores, fake_scores
+
+        return (tf.recompute_grad(compare) if self.rematerialise_critics else compare)(video, fake)
+
+    def _penalty_gradients(self, video, fake, seed):
+        """(equation 9's last term without lambda, its critic gradients, None where there is none),
+        in float32."""
+        penalties, gradients = [], []
+        for number, critic in enumerate(self.critics.members, start=1):
+            exact = functools.partial(critic, dtype="float32")
+            real, other = critic.samples(video), critic.samples(fake)
+            with tf.GradientTape() as tape:
+                penalty = losses.gradient_penalty(exact, real, other, split_seed(seed, number))
+            penalties.append(penalty)
+            gradients += tape.gradient(penalty, critic.trainable_variables)
+        return tf.add_n(penalties), gradients
 
     def train_step(self, batch):
         seed = self.noise_seed()

@@ -5,7 +5,7 @@ import tensorflow as tf
 from nwt_tf import losses
 from nwt_tf.training.distribution import split_seed
 from nwt_tf.training.dvae_trainer import drop_episodes
-from nwt_tf.training.trainer import Trainer
+from nwt_tf.training.trainer import Trainer, mean_over_parts
 
 
 def corrupt_codes(codes, rate, num_codes, seed):
@@ -85,7 +85,7 @@ class PriorTrainer(Trainer):
         self.history_dropout = history_dropout
         self.history_warmup = history_warmup
         self.episode_dropout = episode_dropout
-        self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit_compile)
+        self._compiled = tf.function(self._accumulated, jit_compile=jit_compile)
         self.built = True
 
     def compile(self, optimizer, steps_per_execution=1):
@@ -121,6 +121,19 @@ class PriorTrainer(Trainer):
             loss, logs = self.forward_losses(mel, codes, episode, seed, history)
             loss = loss * scale
         gradients = tape.gradient(loss, self.prior.trainable_variables)
+        return logs | {"gradient_norm": tf.linalg.global_norm(gradients) / scale}, gradients
+
+    def _accumulated(self, mel, codes, episode, seed, scale):
+        """losses_and_gradients, the batch in num_accumulated parts."""
+        variables = self.prior.trainable_variables
+        zeros = {name: 0.0 for name in self.LOGS}, [tf.zeros_like(each) for each in variables]
+
+        def part(mel, codes, episode, number):
+            draw = seed if self.num_accumulated == 1 else split_seed(seed, 1000 + number)
+            return self.losses_and_gradients(mel, codes, episode, draw, scale)
+
+        batch = (mel, codes, episode)
+        logs, gradients = mean_over_parts(part, batch, self.num_accumulated, zeros)
         return logs | {"gradient_norm": tf.linalg.global_norm(gradients) / scale}, gradients
 
     def train_step(self, batch):

@@ -3,19 +3,29 @@
 import contextlib
 import time
 
+import tensorflow as tf
+
 from nwt_tf import presets
 from nwt_tf.training.callbacks import (
-    Checkpoints,
     Progress,
+    Speed,
     StopOnSignal,
     Summaries,
     Validation,
     Watch,
 )
+from nwt_tf.training.checkpoints import BestPresets, Checkpoints
+from nwt_tf.training.distribution import batches_of, hosts, is_chief, over_hosts
+
+# Fields of a config's `train` that say how, not what, is trained: they may change on the way.
+FREE = frozenset(
+    """num_accumulated steps_per_execution rematerialise_generator rematerialise_critics
+    rematerialise log_every validate_every checkpoint_minutes keep_best""".split()
+)
 
 
 def check_workdir(workdir, training):
-    """Refuses a workdir that another config was trained in; writes the config into a new one.
+    """Refuses a workdir that another config was trained in; the chief writes the config into it.
 
     Args:
         workdir: a folder, made if missing.
@@ -34,12 +44,13 @@ def check_workdir(workdir, training):
                 f"--workdir={workdir} was trained with another config: {odd}. "
                 "Take another workdir or the same config."
             )
-    presets.write_config(workdir, training=training)
+    if is_chief():
+        presets.write_config(workdir, training=training)
 
 
 def _difference(before, now, path="config"):
     if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted(before.keys() | now.keys()):
+        for key in sorted((before.keys() | now.keys()) - FREE):
             odd = _difference(before.get(key), now.get(key), f"{path}.{key}")
             if odd:
                 return odd
@@ -63,49 +74,63 @@ def averaged_weights(model, optimizer):
             variable.assign(value)
 
 
-def train(trainer, dataset, *, workdir, steps, tracked, save_preset, measure, show, settings):
-    """Runs a compiled trainer until `steps`, from the newest checkpoint on.
+def train(trainer, dataset, *, workdir, tracked, save_preset, measure, show, best, settings):
+    """Runs a compiled trainer until settings.steps, from the newest checkpoint on.
+
+    Of several hosts all restore and train, and the chief writes.
 
     Args:
         trainer: a DVAETrainer or PriorTrainer.
-        dataset: takes the number of batches already seen and returns the batches after them,
-            endless.
-        workdir: folder for checkpoints, logs and the preset.
-        steps: of the whole training, earlier parts included; the last round (settings.log_every
-            steps) is finished, so that a few more may be done.
+        dataset: takes start=, the number of batches already seen, and host=(index, count), and
+            returns the batches after them, endless: that host's part of each.
+        workdir: folder for checkpoints, logs and the preset; of several hosts the same.
         tracked: see Checkpoints.
-        save_preset: writes the workdir's weights.
+        save_preset: makes a folder a preset of the model as it is.
         measure: see Validation.
         show: log names for the progress lines.
-        settings: with log_every, validate_every (steps) and checkpoint_minutes.
+        best: (figure, lower_is_better) of BestPresets.
+        settings: with steps of the whole training, earlier parts included; the last round
+            (log_every steps) is finished, so that a few more may be done; validate_every (steps),
+            checkpoint_minutes, keep_best and batch_size.
 
     Returns:
         {"steps", "seconds", "steps_per_second"} of this run.
+
+    Raises:
+        ValueError: where hosts resumed from different steps.
+        DivergedError, DataError: see Trainer.
+        ConnectionError: where another host died.
+        OSError: where a checkpoint cannot be written.
     """
     checkpoints = Checkpoints(
         workdir, trainer.step, tracked, save_preset, settings.checkpoint_minutes
     )
     checkpoints.restore()
     first = int(trainer.step)
-    summaries = Summaries(workdir)
     started = time.monotonic()
-    if first < steps:
-        round_steps = min(settings.log_every, steps)
-        trainer.fit(
-            dataset(first),
-            epochs=-(-(steps - first) // round_steps),
-            steps_per_epoch=round_steps,
-            verbose=0,
-            shuffle=False,
-            callbacks=[
-                StopOnSignal(),
-                Watch(checkpoints),
-                Progress(steps, show),
-                summaries,
-                Validation(measure, summaries, settings.validate_every),
-                checkpoints,
-            ],
-        )
+    with _other_hosts_alive(checkpoints):
+        steps = over_hosts(first)
+        if min(steps) != max(steps):
+            raise ValueError(
+                f"The hosts resumed from different steps ({', '.join(f'{s:.0f}' for s in steps)}): "
+                f"--workdir={workdir} must be one folder that all of them see."
+            )
+        if first < settings.steps:
+            round_steps = min(settings.log_every, settings.steps)
+            round_steps += -round_steps % trainer.steps_per_execution
+            with trainer.distribute_strategy.scope():
+                batches = batches_of(
+                    lambda host: dataset(start=first, host=host), settings.batch_size
+                )
+            trainer.fit(
+                batches,
+                epochs=-(-(settings.steps - first) // round_steps),
+                steps_per_epoch=round_steps,
+                verbose=0,
+                shuffle=False,
+                callbacks=_callbacks(checkpoints, measure, show, best, settings),
+            )
+            over_hosts(int(trainer.step))  # The others stay until the chief has written all.
     seconds = time.monotonic() - started
     done = int(trainer.step) - first
     return {
@@ -113,3 +138,35 @@ def train(trainer, dataset, *, workdir, steps, tracked, save_preset, measure, sh
         "seconds": seconds,
         "steps_per_second": done / max(seconds, 1e-9),
     }
+
+
+def _callbacks(checkpoints, measure, show, best, settings):
+    everywhere = [StopOnSignal(len(hosts())), Watch(checkpoints)]
+    if not is_chief():
+        return everywhere
+    speed = Speed()
+    summaries = Summaries(checkpoints.workdir, speed)
+    kept = BestPresets(checkpoints, settings.keep_best, *best)
+    return [
+        *everywhere,
+        speed,
+        Progress(settings.steps, show, speed),
+        summaries,
+        Validation(measure, summaries, settings.validate_every, kept),
+        checkpoints,
+    ]
+
+
+@contextlib.contextmanager
+def _other_hosts_alive(checkpoints):
+    """Turns what TensorFlow raises after the death of another host into one line."""
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError) as error:
+        if len(hosts()) < 2:
+            raise
+        raise ConnectionError(
+            "Another host of the training stopped or cannot be reached any more. The last "
+            f"checkpoint is {checkpoints.newest() or 'not written yet'}: start the same command "
+            "on every host, and they go on from there."
+        ) from error

@@ -75,6 +75,21 @@ class Adam(keras.optimizers.Adam):
         """Gives the optimized variables, in their order, their moving averages."""
         super().finalize_variable_values(variables)
 
+    @tf.function
+    def update_norm(self):
+        """The norm of the last update, from the moments that it left."""
+        done = ops.cast(self.iterations, "float32")
+        rate = self._learning_rate
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            rate = rate(self.iterations - 1)
+        rate = rate * ops.sqrt(1 - self.beta_2**done) / (1 - self.beta_1**done)
+        return tf.linalg.global_norm(
+            [
+                rate * mean / (ops.sqrt(square) + self.epsilon)
+                for mean, square in zip(self._momentums, self._velocities, strict=True)
+            ]
+        )
+
 
 def adam(rate, settings, betas):
     """Adam of C.2 with a config's `train` settings.

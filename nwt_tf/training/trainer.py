@@ -13,6 +13,31 @@ class DivergedError(ValueError):
     """A loss or a gradient is not finite."""
 
 
+def mean_over_parts(function, tensors, parts, zeros):
+    """What a function gives for a batch, computed part after part, each in the memory of a part.
+
+    Args:
+        function: takes a part of each tensor and the part's number; gives means over its clips.
+        tensors: [B, ...].
+        parts: how many; they divide B.
+        zeros: tensors like those that function gives.
+
+    Returns:
+        The mean over the parts.
+    """
+    if parts == 1:
+        return function(*tensors, 0)
+    parted = [tf.reshape(each, (parts, -1, *each.shape[1:])) for each in tensors]
+
+    def add(number, total):
+        found = function(*(each[number] for each in parted), number)
+        found = tf.nest.map_structure(tf.convert_to_tensor, found)  # an embedding's is sparse
+        return number + 1, tf.nest.map_structure(tf.add, total, found)
+
+    _, total = tf.while_loop(lambda number, _: number < parts, add, (0, zeros))
+    return tf.nest.map_structure(lambda each: each / parts, total)
+
+
 class DataError(ValueError):
     """The next batch cannot be read."""
 
@@ -29,6 +54,8 @@ class Trainer(keras.Model):
             off.
         skip_nonfinite: leave out updates whose loss or gradient is not finite, counted in
             `skipped`, instead of stopping. On one device.
+        num_accumulated: parts that a replica's batch is computed in, one after the other; the
+            update is that of the whole batch, noise and normalize_features apart.
 
     Attributes:
         step: int64 variable, steps done.
@@ -37,11 +64,14 @@ class Trainer(keras.Model):
 
     LOGS = ()
 
-    def __init__(self, *, seed=0, clip_norm=0.0, skip_nonfinite=False, **kwargs):
+    def __init__(
+        self, *, seed=0, clip_norm=0.0, skip_nonfinite=False, num_accumulated=1, **kwargs
+    ):
         super().__init__(**kwargs)
         self.seed = seed
         self.clip_norm = clip_norm
         self.skip_nonfinite = skip_nonfinite
+        self.num_accumulated = num_accumulated
         self.seconds_waiting = 0.0
         self.step = self._counter(0)
         self.skipped = self._counter(0)
@@ -92,6 +122,10 @@ class Trainer(keras.Model):
     def noise_seed(self):
         """int32 [2] seed of this step on this replica."""
         return step_seed(self.seed, self.step)
+
+    def update_norms(self):
+        """Norms of the last updates: {log's name: float}."""
+        return {"update_norm": float(self.optimizer.update_norm())}
 
     @property
     def loss_scale(self):

@@ -5,7 +5,9 @@ The trainer is a toy of one weight, since nothing here depends on the model.
 
 import json
 import os
+import shutil
 import signal
+import time
 from types import SimpleNamespace
 
 import keras
@@ -15,12 +17,14 @@ import tensorflow as tf
 
 from nwt_tf import presets
 from nwt_tf.layers.spatially_connected import SpatialPyramid
-from nwt_tf.training.callbacks import Checkpoints
+from nwt_tf.training.checkpoints import Checkpoints
 from nwt_tf.training.run import averaged_weights, check_workdir, train
 from nwt_tf.training.schedules import adam
 from nwt_tf.training.trainer import DivergedError, Trainer
 
-SETTINGS = SimpleNamespace(log_every=2, validate_every=4, checkpoint_minutes=60.0)
+SETTINGS = SimpleNamespace(
+    log_every=2, validate_every=4, checkpoint_minutes=60.0, keep_best=0, batch_size=1
+)
 
 
 class Toy(Trainer):
@@ -28,13 +32,14 @@ class Toy(Trainer):
 
     LOGS = ("distance",)
 
-    def __init__(self, ema=0.9, bad_step=-1, **kwargs):
+    def __init__(self, ema=0.9, bad_step=-1, steps_per_execution=1, **kwargs):
         super().__init__(**kwargs)
         self.bad_step = bad_step
         self.dense = keras.layers.Dense(1, kernel_initializer="ones")
         self.dense.build((None, 2))
         self.built = True
-        self.compile(optimizer=adam(0.1, SimpleNamespace(epsilon=1e-7, ema=ema), (0.9, 0.99)))
+        optimizer = adam(0.1, SimpleNamespace(epsilon=1e-7, ema=ema), (0.9, 0.99))
+        self.compile(optimizer, steps_per_execution=steps_per_execution)
         self.optimizer.build(self.dense.trainable_variables)
 
     def train_step(self, batch):
@@ -47,23 +52,28 @@ class Toy(Trainer):
         return self.finish_step({"distance": loss}, [(self.optimizer, gradients, variables)])
 
 
-def run(toy, workdir, steps, dataset=None, measure=lambda: ({}, {})):
+def ones(start, host):
+    return tf.data.Dataset.from_tensors(tf.ones((1, 2))).repeat()
+
+
+def run(toy, workdir, steps, dataset=ones, measure=lambda: ({}, {}), **settings):
     """Trains the toy; its preset is a file with the averaged weights."""
 
-    def save():
+    def save(folder):
         with averaged_weights(toy, toy.optimizer):
-            presets.write_weights(workdir, "dvae", presets.variables_of(toy))
+            presets.write_weights(folder, "dvae", presets.variables_of(toy))
+        presets.write_config(folder)
 
     return train(
         toy,
-        dataset or (lambda start: tf.data.Dataset.from_tensors(tf.ones((1, 2))).repeat()),
+        dataset,
         workdir=workdir,
-        steps=steps,
         tracked={"dense": toy.dense, "optimizer": toy.optimizer},
         save_preset=save,
         measure=measure,
         show=("distance",),
-        settings=SETTINGS,
+        best=("validation/ssim", False),
+        settings=SimpleNamespace(**{**vars(SETTINGS), "steps": steps, **settings}),
     )
 
 
@@ -95,7 +105,6 @@ def test_a_resumed_training_ends_bit_by_bit_where_an_unbroken_one_does(tmp_path,
 def test_the_preset_has_the_averages_and_the_model_keeps_its_own_weights(tmp_path):
     toy = Toy()
     run(toy, tmp_path, 6)
-    presets.write_config(tmp_path)
     saved = presets.read_weights(tmp_path, "dvae")["kernel"]
     average = toy.optimizer._model_variables_moving_average[0].numpy()
     np.testing.assert_array_equal(saved, average)
@@ -125,7 +134,7 @@ def test_a_signal_saves_and_ends_the_training(tmp_path, number, capsys):
         batches, output_signature=tf.TensorSpec((1, 2), tf.float32)
     )
     toy = Toy()
-    figures = run(toy, tmp_path, 9_000, lambda start: dataset)
+    figures = run(toy, tmp_path, 9_000, lambda start, host: dataset)
     stopped = figures["steps"]
     assert 0 < stopped < 9_000
     assert f"{number.name}: stopping" in capsys.readouterr().out
@@ -146,12 +155,90 @@ def test_validation_pictures_and_tensorboard_files(tmp_path, capsys):
     np.testing.assert_array_equal(decoded, picture)
     assert list((tmp_path / "logs").glob("events.out.tfevents.*"))
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
-    assert [line["step"] for line in lines] == [2, 4, 4, 6, 6]
-    assert lines[2]["validation/ssim"] == 0.5
+    assert [line["step"] for line in lines] == [2, 2, 4, 4, 4, 6, 6, 6]
+    assert lines[4]["validation/ssim"] == 0.5
     np.testing.assert_allclose(lines[0]["learning_rate"], 0.1, rtol=1e-6)
+    assert 0 <= lines[1]["speed/input_wait"] <= 1 and lines[1]["speed/steps_per_second"] > 0
     printed = capsys.readouterr().out
     assert "step 6/6 distance" in printed and "0:00:00 left" in printed
+    assert "% of it waiting for input" in printed
     assert "step 4: validation/ssim 0.5" in printed
+
+
+def test_several_steps_a_call_are_the_same_steps(tmp_path):
+    runs = []
+    for steps in (1, 3):
+        toy = Toy(steps_per_execution=steps)
+        assert run(toy, tmp_path / str(steps), 6, log_every=3)["steps"] == 6
+        runs.append((state_of(toy), logged(tmp_path / str(steps))))
+    for found, expected in zip(runs[0][0], runs[1][0], strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert runs[0][1] == runs[1][1] and list(runs[0][1]) == [3, 6]
+
+
+def test_a_round_is_whole_calls(tmp_path):
+    assert run(Toy(steps_per_execution=4), tmp_path, 6, log_every=3)["steps"] == 8
+
+
+def test_time_waiting_for_batches_is_measured(tmp_path):
+    def slow(start, host):
+        def wait():
+            while True:
+                time.sleep(0.2)
+                yield np.ones((1, 2), np.float32)
+
+        return tf.data.Dataset.from_generator(
+            wait, output_signature=tf.TensorSpec((1, 2), tf.float32)
+        )
+
+    shares = []
+    for name, dataset in (("slow", slow), ("fast", ones)):
+        run(Toy(), tmp_path / name, 9, dataset, log_every=3)
+        lines = [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").open()]
+        # Not the first round, which traces the step.
+        shares.append([x["speed/input_wait"] for x in lines if "speed/input_wait" in x][-1])
+    assert shares[0] > 0.8 and shares[0] > 2 * shares[1]
+
+
+def test_the_update_norm_is_that_of_the_weights_last_change(tmp_path):
+    toy = Toy(ema=0.0)
+    run(toy, tmp_path, 3, log_every=3)
+    before = [np.array(v.numpy()) for v in toy.dense.trainable_variables]
+    toy.fit(ones(0, None), steps_per_epoch=1, verbose=0, shuffle=False)
+    change = [b - v.numpy() for b, v in zip(before, toy.dense.trainable_variables, strict=True)]
+    norm = np.sqrt(sum(np.sum(np.square(each)) for each in change))
+    np.testing.assert_allclose(toy.update_norms()["update_norm"], norm, rtol=1e-3)
+
+
+def test_the_best_presets_are_kept_beside_the_latest(tmp_path):
+    values = iter([0.3, 0.9, 0.1, 0.5, 0.2])
+    states = {}
+    toy = Toy()
+
+    def measure():
+        states[int(toy.step)] = toy.optimizer._model_variables_moving_average[0].numpy()
+        return {"validation/ssim": next(values)}, {}
+
+    run(toy, tmp_path, 10, measure=measure, validate_every=2, keep_best=2)
+    entries = presets.best_entries(tmp_path / "best")
+    assert [(entry["step"], entry["validation/ssim"]) for entry in entries] == [(4, 0.9), (8, 0.5)]
+    names = sorted(path.name for path in (tmp_path / "best").iterdir())
+    assert names == ["best.json", "step_000004", "step_000008"]
+    for preset, step in ((tmp_path / "best", 4), (tmp_path / "best" / "step_000008", 8)):
+        np.testing.assert_array_equal(presets.read_weights(preset, "dvae")["kernel"], states[step])
+    np.testing.assert_array_equal(presets.read_weights(tmp_path, "dvae")["kernel"], states[10])
+
+
+def test_without_latest_checkpoints_a_training_goes_on_from_the_best(tmp_path, capsys):
+    measured = {"validation/ssim": 0.5}, {}
+    run(Toy(), tmp_path, 4, measure=lambda: measured, keep_best=1)
+    shutil.rmtree(tmp_path / "checkpoints")
+    resumed, whole = Toy(), Toy()
+    run(resumed, tmp_path, 8, measure=lambda: measured, keep_best=1)
+    assert "resumed from" in capsys.readouterr().out
+    run(whole, tmp_path / "whole", 8)
+    for found, expected in zip(state_of(resumed), state_of(whole), strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_two_checkpoints_are_kept(tmp_path):
@@ -190,6 +277,8 @@ def test_a_workdir_of_another_config_is_refused_by_field(tmp_path):
     other = {"model": {"stem": 8, "stages": [[8, 2]]}, "train": {"steps": 4}}
     with pytest.raises(ValueError, match=r"config.model.stages was \[\[8, 1\]\] and is now"):
         check_workdir(tmp_path, other)
+    check_workdir(tmp_path, {**config, "train": {"steps": 4, "log_every": 9}})  # changes nothing
+    check_workdir(tmp_path, config)
     with pytest.raises(ValueError, match="config.train.seed was None and is now 1"):
         check_workdir(tmp_path, {**config, "train": {"steps": 4, "seed": 1}})
     assert presets.read_config(tmp_path)["training"] == config
@@ -204,13 +293,13 @@ def test_a_preset_is_no_workdir(tmp_path):
 def test_training_goes_on_with_the_batches_that_come_next(tmp_path):
     starts = []
 
-    def dataset(start):
-        starts.append(start)
-        return tf.data.Dataset.from_tensors(tf.ones((1, 2))).repeat()
+    def dataset(start, host):
+        starts.append((start, host))
+        return ones(start, host)
 
     run(Toy(), tmp_path, 4, dataset)
     run(Toy(), tmp_path, 6, dataset)
-    assert starts == [0, 4]
+    assert starts == [(0, (0, 1)), (4, (0, 1))]
 
 
 def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, capsys):
@@ -259,7 +348,7 @@ def test_a_checkpoint_holds_every_variable_also_of_layers_in_lists(tmp_path):
     pyramid = SpatialPyramid((2, 3))
     pyramid(tf.zeros((1, 2, 4)))
     step = tf.Variable(7, dtype=tf.int64)
-    checkpoints = Checkpoints(tmp_path, step, {"pyramid": pyramid}, lambda: None)
+    checkpoints = Checkpoints(tmp_path, step, {"pyramid": pyramid}, lambda folder: None)
     written = [np.array(weight) for weight in pyramid.weights]
     path = checkpoints.manager.save()
     assert len(tf.train.list_variables(path)) >= len(written) + 1

@@ -1,0 +1,134 @@
+"""A config's models, optimizers and trainer, under the strategy of the command.
+
+The trainings (stages) and the benchmark of training (pace) make them here.
+"""
+
+import contextlib
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from nwt_tf.layers.causal_conv import CausalConv1D, CausalConv3D
+from nwt_tf.layers.residual import ResidualBlock2D
+from nwt_tf.layers.spatially_connected import SpatiallyConnected3D
+from nwt_tf.models import priors
+from nwt_tf.models.critics import Critics
+from nwt_tf.models.dvae import DVAE
+from nwt_tf.training.distribution import has_gpu, strategy
+from nwt_tf.training.dvae_trainer import DVAETrainer
+from nwt_tf.training.prior_trainer import PriorTrainer
+from nwt_tf.training.schedules import adam, learning_rate
+
+
+@contextlib.contextmanager
+def devices(settings, num_gpus=None):
+    """The strategy's scope; where hosts are joined, which must come before all else.
+
+    Args:
+        settings: a config's `train`.
+        num_gpus: of each host; None for all.
+
+    Raises:
+        ValueError: see distribution.strategy.
+    """
+    chosen = strategy(num_gpus)
+    tf.config.experimental.enable_tensor_float_32_execution(settings.tensor_float_32)
+    keras.utils.set_random_seed(settings.seed)  # the initial weights
+    with chosen.scope():
+        yield
+
+
+def dvae_trainer(config, height, width, num_episodes):
+    """The compiled trainer of a DVAEConfig, with built models, within `devices`.
+
+    Args:
+        config: configs.dvae.DVAEConfig.
+        height, width: of the frames.
+        num_episodes: named episodes.
+    """
+    settings = config.train
+    dvae = DVAE(
+        height=height,
+        width=width,
+        num_episodes=num_episodes,
+        dtype=_precision(settings),
+        **dataclasses.asdict(config.model),
+    )
+    dvae.build()
+    critics = Critics(config.critics, grouped=settings.grouped_convolutions)
+    critics(tf.zeros((1, 4, height, width, 3)))
+    if settings.rematerialise_generator:
+        _rematerialise(dvae, ResidualBlock2D)
+    trainer = DVAETrainer(
+        dvae,
+        critics,
+        **dataclasses.asdict(config.loss),
+        rematerialise_critics=settings.rematerialise_critics,
+        mixed_critics=settings.mixed_critics and has_gpu(),
+        penalty_in_xla=settings.penalty_in_xla,
+        **_shared(settings),
+    )
+    critic_settings = dataclasses.replace(settings, learning_rate=settings.critic_rate, ema=0.0)
+    trainer.compile(
+        adam(learning_rate(settings), settings, settings.betas),
+        adam(learning_rate(critic_settings), critic_settings, settings.critic_betas),
+        steps_per_execution=settings.steps_per_execution,
+    )
+    return trainer
+
+
+def prior_trainer(config, grid, num_heads, num_codes, num_episodes):
+    """The compiled trainer of a PriorConfig, with a built prior, within `devices`.
+
+    Args:
+        config: configs.prior.PriorConfig.
+        grid: (h, w) of the Memcodes.
+        num_heads, num_codes: of a Memcode.
+        num_episodes: named episodes.
+    """
+    settings = config.train
+    arguments = dataclasses.asdict(config.model)
+    prior = priors.KINDS[arguments.pop("kind")](
+        grid=grid,
+        num_heads=num_heads,
+        num_codes=num_codes,
+        num_episodes=num_episodes,
+        dtype=_precision(settings),
+        **arguments,
+    )
+    prior.build()
+    if settings.rematerialise:
+        _rematerialise(prior, (CausalConv1D, CausalConv3D, SpatiallyConnected3D))
+    trainer = PriorTrainer(prior, **dataclasses.asdict(config.loss), **_shared(settings))
+    trainer.compile(
+        adam(learning_rate(settings), settings, settings.betas),
+        steps_per_execution=settings.steps_per_execution,
+    )
+    return trainer
+
+
+def _precision(settings):
+    return "mixed_bfloat16" if settings.mixed_precision and has_gpu() else "float32"
+
+
+def _shared(settings):
+    """Arguments of both trainers."""
+    return {
+        "episode_dropout": settings.episode_dropout,
+        "seed": settings.seed,
+        "clip_norm": settings.clip_norm,
+        "skip_nonfinite": settings.skip_nonfinite,
+        "num_accumulated": settings.num_accumulated,
+        "jit_compile": has_gpu(),
+    }
+
+
+def _rematerialise(model, kinds):
+    """Layers of these kinds keep their inputs alone and compute the rest once more on the way back.
+
+    What a causal or a spatially connected layer lays side by side is many times its input.
+    """
+    for layer in model._flatten_layers():
+        if isinstance(layer, kinds):
+            layer.call = keras.remat(layer.call)

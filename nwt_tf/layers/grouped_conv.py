@@ -1,0 +1,103 @@
+"""Strided, grouped convolutions in three forms that give the same, for the critics (Table 4b)."""
+
+import itertools
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+FORMS = ("grouped", "dense", "patches")
+
+
+class GroupedConv(keras.layers.Layer):
+    """A 2D or 3D convolution with 'same' padding, in groups of channels.
+
+    Which form is fastest, the second gradient included, depends on device and compiler. The weights
+    are those of keras.layers.Conv2D and Conv3D in every form. It computes in its input's dtype, so
+    that one layer serves a bfloat16 pass and a float32 penalty.
+
+    Args:
+        filters: output width.
+        kernel_size: (height, width) or (time, height, width).
+        strides: likewise.
+        groups: of channels; filters and input channels are multiples.
+        form: how more than one group is computed: 'grouped' by the framework's own convolution;
+            'dense' by an ungrouped one whose kernel has zeros between the groups; 'patches' by a
+            matrix product a group on the inputs that the kernel covers, laid side by side.
+        activation: as Keras layers take it.
+
+    Input: float [N, (T,) H, W, C]. Output: [N, (T',) H', W', filters].
+
+    Raises:
+        ValueError: for another form.
+    """
+
+    def __init__(
+        self, filters, kernel_size, strides, groups=1, form="grouped", activation=None, **kwargs
+    ):
+        super().__init__(autocast=False, **kwargs)
+        if form not in FORMS:
+            raise ValueError(f"form must be one of {FORMS}. Received: form={form!r}")
+        self.filters = filters
+        self.kernel_size, self.strides = tuple(kernel_size), tuple(strides)
+        self.groups = groups
+        self.form = form
+        self.activation = keras.activations.get(activation)
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            shape=(*self.kernel_size, input_shape[-1] // self.groups, self.filters), name="kernel"
+        )
+        self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
+        self.built = True
+
+    def call(self, inputs):
+        kernel, bias = (ops.cast(weight, inputs.dtype) for weight in (self.kernel, self.bias))
+        if self.groups > 1 and self.form == "patches":
+            outputs = self._by_patches(inputs, kernel)
+        else:
+            if self.groups > 1 and self.form == "dense":
+                kernel = self._between_zeros(kernel)
+            outputs = ops.conv(inputs, kernel, self.strides, padding="same")
+        return self.activation(outputs + bias)
+
+    def _between_zeros(self, kernel):
+        """[..., C / groups, filters] -> [..., C, filters], zero where groups differ."""
+        width = kernel.shape[-2]
+        of_channel = tf.range(width * self.groups) // width
+        of_filter = tf.range(self.filters) // (self.filters // self.groups)
+        same = ops.cast(of_channel[:, None] == of_filter, kernel.dtype)  # [C, filters]
+        ones = [1] * len(self.kernel_size)
+        return tf.tile(kernel, [*ones, self.groups, 1]) * same
+
+    def _by_patches(self, inputs, kernel):
+        sizes = inputs.shape[1:-1]
+        outputs = [-(-size // stride) for size, stride in zip(sizes, self.strides, strict=True)]
+        around = [(0, 0)]
+        for size, out, taps, stride in zip(
+            sizes, outputs, self.kernel_size, self.strides, strict=True
+        ):
+            total = max((out - 1) * stride + taps - size, 0)
+            around.append((total // 2, total - total // 2))
+        padded = ops.pad(inputs, [*around, (0, 0)])
+        taps = []
+        for corner in itertools.product(*map(range, self.kernel_size)):
+            steps = zip(corner, outputs, self.strides, strict=True)
+            where = [slice(at, at + (n - 1) * stride + 1, stride) for at, n, stride in steps]
+            taps.append(padded[(slice(None), *where)])
+        patches = tf.stack(taps, axis=-2)  # [N, ..., taps, C]
+        patches = tf.reshape(patches, (-1, len(taps), self.groups, inputs.shape[-1] // self.groups))
+        kernels = tf.reshape(kernel, (len(taps), -1, self.groups, self.filters // self.groups))
+        products = tf.einsum("ntgc,tcgf->ngf", patches, kernels)
+        return tf.reshape(products, (-1, *outputs, self.filters))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "groups": self.groups,
+            "form": self.form,
+            "activation": keras.activations.serialize(self.activation),
+        }
