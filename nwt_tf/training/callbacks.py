@@ -36,12 +36,12 @@ class Speed(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.monotonic()
-        self.first_step, self.waited = int(self.model.step), self.model.seconds_waiting
+        self.first_step, self.waited = self.model.steps_done, self.model.seconds_waiting
 
     def on_epoch_end(self, epoch, logs=None):
         seconds = max(time.monotonic() - self.began, 1e-9)
         self.figures = {
-            "steps_per_second": (int(self.model.step) - self.first_step) / seconds,
+            "steps_per_second": (self.model.steps_done - self.first_step) / seconds,
             "input_wait": (self.model.seconds_waiting - self.waited) / seconds,
         }
         if peak := peak_device_bytes():
@@ -66,7 +66,7 @@ class Progress(keras.callbacks.Callback):
         self.last_line = 0.0
 
     def on_epoch_end(self, epoch, logs=None):
-        step, now = int(self.model.step), time.monotonic()
+        step, now = self.model.steps_done, time.monotonic()
         if now - self.last_line < self.seconds and step < self.steps:
             return
         self.last_line = now
@@ -96,7 +96,7 @@ class Summaries(keras.callbacks.Callback):
 
     def write(self, scalars, images=None):
         """Scalars {tag: number} and images {tag: uint8 [H, W, 3]} at the model's step."""
-        step = int(self.model.step)
+        step = self.model.steps_done
         scalars = {tag: float(value) for tag, value in scalars.items()}
         with self.writer.as_default(step):
             for tag, value in scalars.items():
@@ -108,7 +108,7 @@ class Summaries(keras.callbacks.Callback):
             file.write(json.dumps({"step": step, **scalars}) + "\n")
 
     def on_epoch_end(self, epoch, logs=None):
-        rate = self.model.optimizer.learning_rate
+        rate = tf.convert_to_tensor(self.model.optimizer.learning_rate)
         self.write({**(logs or {}), **self.model.update_norms(), "learning_rate": rate})
         self.write({f"speed/{name}": value for name, value in self.speed.figures.items()})
 
@@ -128,18 +128,18 @@ class Validation(keras.callbacks.Callback):
         self.measure, self.summaries, self.every, self.best = measure, summaries, every, best
 
     def on_train_begin(self, logs=None):
-        self.done = int(self.model.step)
+        self.done = self.model.steps_done
 
     def on_epoch_end(self, epoch, logs=None):
-        if int(self.model.step) - self.done >= self.every:
+        if self.model.steps_done - self.done >= self.every:
             self._validate()
 
     def on_train_end(self, logs=None):
-        if int(self.model.step) > self.done:
+        if self.model.steps_done > self.done:
             self._validate()
 
     def _validate(self):
-        self.done = int(self.model.step)
+        self.done = self.model.steps_done
         scalars, images = self.measure()
         self.summaries.write(scalars, images)
         folder = self.summaries.workdir / "pictures"

@@ -87,7 +87,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _save(self):
         with self._written():
-            self.manager.save(checkpoint_number=int(self.model.step))
+            self.manager.save(checkpoint_number=self.model.steps_done)
             self.save_preset(self.workdir)
         self.last = time.monotonic()
 

@@ -62,7 +62,7 @@ def _difference(before, now, path="config"):
 def averaged_weights(model, optimizer):
     """Within, the model has its weights' moving averages, where the optimizer keeps some; then its
     own again."""
-    if not optimizer.use_ema or not int(optimizer.iterations):
+    if not optimizer.use_ema or not int(optimizer.iterations.numpy()):
         yield
         return
     own = [variable.numpy() for variable in model.trainable_variables]
@@ -106,7 +106,7 @@ def train(trainer, dataset, *, workdir, tracked, save_preset, measure, show, bes
         workdir, trainer.step, tracked, save_preset, settings.checkpoint_minutes
     )
     checkpoints.restore()
-    first = int(trainer.step)
+    first = trainer.steps_done
     started = time.monotonic()
     with _other_hosts_alive(checkpoints):
         steps = over_hosts(first)
@@ -130,11 +130,11 @@ def train(trainer, dataset, *, workdir, tracked, save_preset, measure, show, bes
                 shuffle=False,
                 callbacks=_callbacks(checkpoints, measure, show, best, settings),
             )
-            over_hosts(int(trainer.step))  # The others stay until the chief has written all.
+            over_hosts(trainer.steps_done)  # The others stay until the chief has written all.
     seconds = time.monotonic() - started
-    done = int(trainer.step) - first
+    done = trainer.steps_done - first
     return {
-        "steps": int(trainer.step),
+        "steps": trainer.steps_done,
         "seconds": seconds,
         "steps_per_second": done / max(seconds, 1e-9),
     }

@@ -58,7 +58,7 @@ class Trainer(keras.Model):
             update is that of the whole batch, noise and normalize_features apart.
 
     Attributes:
-        step: int64 variable, steps done.
+        step: int64 variable, steps done; steps_done is its value, an int.
         seconds_waiting: for batches, of all calls so far.
     """
 
@@ -89,6 +89,10 @@ class Trainer(keras.Model):
         aggregation = tf.VariableAggregation.ONLY_FIRST_REPLICA
         return tf.Variable(value, trainable=False, aggregation=aggregation)
 
+    @property
+    def steps_done(self):
+        return int(self.step.numpy())  # int() alone fails under a distribution strategy
+
     def make_train_function(self, force=False):
         """Makes what Keras' fit calls: takes the iterator, does steps_per_execution steps in one
         call and returns the logs of the last.
@@ -118,6 +122,9 @@ class Trainer(keras.Model):
             return {name: value.numpy() for name, value in run_steps(batches).items()}
 
         self.train_function = train_function
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: all is built. Keras would take a batch to build on, which fails over hosts."""
 
     def noise_seed(self):
         """int32 [2] seed of this step on this replica."""
@@ -162,7 +169,7 @@ class Trainer(keras.Model):
         Args:
             last_good: what to name as the state to return to.
         """
-        step = int(self.diverged_step)
+        step = int(self.diverged_step.numpy())
         if step >= 0:
             terms = [name for name, bad in zip(self.LOGS, self.diverged_logs.numpy()) if bad]  # noqa: B905
             raise DivergedError(
