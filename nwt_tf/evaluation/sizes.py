@@ -22,8 +22,14 @@ def matrix_flops(function, *arguments):
 
 
 def _graph_flops(graph):
-    total = 0
-    for operation in graph.get_operations():
+    total, seen = 0, set()
+    pending = [tensor.op for tensor in graph.outputs]
+    while pending:  # What no output needs never runs.
+        operation = pending.pop()
+        if operation in seen:
+            continue
+        seen.add(operation)
+        pending += [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
         total += _operation_flops(operation)
         if operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
             # Keras gives a grouped convolution a function of its own.
@@ -33,6 +39,11 @@ def _graph_flops(graph):
 
 def _operation_flops(operation):
     kind = operation.type
+    if kind.startswith(("Conv2DBackprop", "Conv3DBackprop")):
+        # As many as of the convolution itself: an output's for each tap and channel.
+        kernel = operation.inputs[1] if "Input" in kind else operation.outputs[0]
+        taps_and_channels = kernel.shape.num_elements() // kernel.shape[-1]
+        return 2 * operation.inputs[2].shape.num_elements() * taps_and_channels
     if kind in ("Conv2D", "Conv3D"):
         kernel = operation.inputs[1].shape
         taps_and_channels = kernel.num_elements() // kernel[-1]

@@ -64,6 +64,7 @@ class PriorTrainer(Trainer):
         Others: see Trainer.
     """
 
+    SCALARS = (tf.TensorSpec(()),)  # losses_and_gradients' scale
     LOGS = ("code", "style_kl", "bits_per_code", "gradient_norm")
 
     def __init__(
