@@ -164,3 +164,27 @@ def test_a_resumed_training_sees_the_batches_that_come_next(data_dir, start):
     whole = batches(0, 10)
     assert len({video for video, _ in whole}) > 5
     assert batches(start, 10 - start) == whole[start:]
+
+
+@pytest.mark.parametrize("hosts", [2, 4])
+def test_hosts_share_every_batch_in_order(data_dir, hosts):
+    def batches(host):
+        made = dataset.video_dataset(
+            data_dir, "train", 4, clip_frames=4, seed=5, start=3, host=(host, hosts)
+        )
+        return [batch["video"] for batch in take(made, 5)]
+
+    whole = take(dataset.video_dataset(data_dir, "train", 4, clip_frames=4, seed=5, start=3), 5)
+    for parts, batch in zip(zip(*map(batches, range(hosts)), strict=True), whole, strict=True):
+        assert [len(part) for part in parts] == [4 // hosts] * hosts
+        np.testing.assert_array_equal(np.concatenate(parts), batch["video"])
+
+
+def test_a_shard_cut_in_the_middle_is_named(data_dir, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(data_dir, copy)
+    shard = copy / "train-00000.tfrecord"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    for read in (dataset.read_clips, lambda *where: iter(dataset.video_dataset(*where, 1, 4))):
+        with pytest.raises(ValueError, match="train-00000.tfrecord: has .* bytes, though"):
+            next(read(copy, "train"))

@@ -1,8 +1,12 @@
-"""Two hosts under MultiWorkerMirroredStrategy, here two processes on loopback."""
+"""Several hosts under MultiWorkerMirroredStrategy: here two processes on loopback."""
 
 import json
+import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -11,41 +15,160 @@ import pytest
 from nwt_tf import presets
 from tests.integration.trainings import logged, start, write_codes
 
-# No noise but the seeded style's, which differs between replicas: SGD-like steps of equal batches.
-STEPS = 8
+# One weight a column, drawn to the clips' targets: a step costs nothing, all else is the real thing.
+HOST = """
+import sys
+from types import SimpleNamespace
+import numpy as np, keras, tensorflow as tf
+from nwt_tf import presets
+from nwt_tf.bin import command
+from nwt_tf.training.distribution import strategy
+from nwt_tf.training.run import train
+from nwt_tf.training.schedules import adam
+from nwt_tf.training.trainer import Trainer
+
+workdir, steps = sys.argv[1], int(sys.argv[2])
+CLIPS = np.array([[[1.0, 2.0], [0.5, -1.0], [3.0, 0.0], [1.0, 1.0]]], "float32")
+
+class Small(Trainer):
+    LOGS = ("code",)
+
+    def __init__(self):
+        super().__init__(clip_norm=0.5)
+        self.dense = keras.layers.Dense(1, kernel_initializer="ones")
+        self.dense.build((None, 2))
+        self.built = True
+        self.compile(adam(0.05, SimpleNamespace(epsilon=1e-7, ema=0.9), (0.9, 0.99)))
+        self.optimizer.build(self.dense.trainable_variables)
+
+    def train_step(self, clips):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(self.dense(clips) - 3.0))
+            scaled = loss * self.loss_scale
+        variables = self.dense.trainable_variables
+        gradients = tape.gradient(scaled, variables)
+        return self.finish_step({"code": loss}, [(self.optimizer, gradients, variables)])
+
+def clips(start, host):
+    rows = len(CLIPS[0]) // host[1]
+    mine = tf.data.Dataset.from_tensors(CLIPS[0, rows * host[0]:][:rows])
+    return mine.repeat().skip(start)
+
+def save(folder):
+    presets.write_weights(folder, "prior", presets.variables_of(trainer))
+    presets.write_config(folder)
+
+def main():
+    global trainer
+    with strategy().scope():
+        trainer = Small()
+    settings = SimpleNamespace(steps=steps, log_every=5, validate_every=10, checkpoint_minutes=0,
+                               keep_best=1, batch_size=4)
+    train(trainer, clips, workdir=workdir, save_preset=save, settings=settings, show=("code",),
+          tracked={"dense": trainer.dense, "optimizer": trainer.optimizer},
+          measure=lambda: ({"validation/x": 1.0}, {}), best=("validation/x", True))
+    print("finished", trainer.steps_done)
+
+command.run("host", main, __import__("absl.flags").flags.FlagValues(), "", [])
+"""
 
 
-@pytest.fixture(scope="module")
-def codes(tmp_path_factory):
-    return write_codes(tmp_path_factory.mktemp("codes"))
-
-
-def start_two(codes, workdir, steps):
-    """The same command twice; TF_CONFIG says which host is which."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+def addresses(count=2):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    found = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
     for each in sockets:
         each.close()
-    processes = []
-    for index in range(2):
-        task = {"type": "worker", "index": index}
-        config = json.dumps({"cluster": {"worker": addresses}, "task": task})
-        log = workdir.with_suffix(f".{index}.log")
-        processes.append(start(codes, workdir, steps, log=log, TF_CONFIG=config))
-    return processes
+    return found
 
 
-def output(workdir, index):
-    return workdir.with_suffix(f".{index}.log").read_text()
+def tf_configs():
+    """TF_CONFIG of each of two hosts."""
+    cluster = {"worker": addresses()}
+    return [
+        json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+        for index in range(2)
+    ]
 
 
-def test_two_hosts_train_and_a_dead_one_stops_the_other_which_resumes(codes, tmp_path):
-    workdir = tmp_path / "work"
-    two = start_two(codes, workdir, 5000)
-    while len(logged(workdir)) < 3 and two[0].poll() is None:
-        time.sleep(0.05)
+def start_host(workdir, steps, log, **environment):
+    quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return subprocess.Popen(
+        [sys.executable, "-c", HOST, str(workdir), str(steps)],
+        env=os.environ | quiet | environment,
+        stdout=open(log, "w"),
+        stderr=subprocess.STDOUT,
+    )
+
+
+def start_two(folder, workdir, steps):
+    return [
+        start_host(workdir, steps, folder / f"{index}.log", TF_CONFIG=config)
+        for index, config in enumerate(tf_configs())
+    ]
+
+
+def until_step(workdir, step, processes):
+    while max(logged(workdir), default=0) < step:
+        assert all(process.poll() is None for process in processes)
+        time.sleep(0.02)
+
+
+def test_two_hosts_equal_one_and_outlive_a_death(tmp_path):
+    """A host is killed; the other stops with one line; both started again end as one host does."""
+    together, alone = tmp_path / "together", tmp_path / "alone"
+    two = start_two(tmp_path, together, 100_000)
+    until_step(together, 20, two)
     two[1].send_signal(signal.SIGKILL)
-    assert two[0].wait(timeout=120) == 2, output(workdir, 0)
-    last = output(workdir, 0).strip().splitlines()[-1]
-    assert "Another host of the training stopped" in last and "ckpt-" in last
-    assert "Traceback" not in output(workdir, 0)
+    assert two[0].wait(timeout=120) == 2
+    lines = (tmp_path / "0.log").read_text().strip().splitlines()
+    assert lines[-1].startswith("nwt host: error: Another host of the training stopped")
+    assert "ckpt-" in lines[-1] and not any("Traceback" in line for line in lines)
+    steps = max(logged(together)) + 20
+    two = start_two(tmp_path, together, steps)
+    one = start_host(alone, steps, tmp_path / "alone.log")
+    assert [process.wait(timeout=120) for process in [*two, one]] == [0, 0, 0]
+    for index in range(2):
+        assert "resumed from" in (tmp_path / f"{index}.log").read_text()
+    expected = presets.read_weights(alone, "prior")
+    for name, value in presets.read_weights(together, "prior").items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5)
+    losses = [
+        [json.loads(line)["code"] for step in sorted(logged(of)) for line in logged(of)[step]]
+        for of in (together, alone)
+    ]
+    np.testing.assert_allclose(*losses, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.soak
+def test_a_signal_to_any_host_ends_all_with_a_checkpoint(tmp_path):
+    two = start_two(tmp_path, tmp_path / "work", 100_000)
+    until_step(tmp_path / "work", 20, two)
+    two[1].send_signal(signal.SIGTERM)
+    assert [process.wait(timeout=120) for process in two] == [0, 0]
+    ends = {(tmp_path / f"{index}.log").read_text().splitlines()[-1] for index in range(2)}
+    assert len(ends) == 1 and ends.pop().startswith("finished")
+
+
+@pytest.mark.soak
+def test_the_same_command_on_two_hosts(tmp_path):
+    """`nwt train_prior` over two hosts, and where one of them sees another workdir."""
+    codes = write_codes(tmp_path / "codes")
+
+    def train(*workdirs):
+        processes = [
+            start(codes, workdir, 6, log=tmp_path / f"{index}.log", TF_CONFIG=config)
+            for index, (workdir, config) in enumerate(zip(workdirs, tf_configs(), strict=True))
+        ]
+        return [process.wait(timeout=600) for process in processes]
+
+    shared = tmp_path / "work"
+    assert train(shared, shared) == [0, 0]
+    assert sorted(logged(shared)) == [2, 4, 6]
+    assert presets.read_weights(shared, "prior")
+    shutil.copytree(shared, tmp_path / "other")
+    shutil.rmtree(tmp_path / "other" / "checkpoints")
+    shutil.rmtree(tmp_path / "other" / "best")
+    assert train(shared, tmp_path / "other") == [2, 2]
+    for index in range(2):
+        last = (tmp_path / f"{index}.log").read_text().strip().splitlines()[-1]
+        assert "The hosts resumed from different steps (6, 0)" in last

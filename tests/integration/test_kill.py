@@ -4,7 +4,6 @@ import random
 import resource
 import signal
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest

@@ -1,0 +1,66 @@
+"""Grouped convolutions: three forms of one function, its gradient and its second gradient."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nwt_tf.layers.grouped_conv import FORMS, GroupedConv
+
+CASES = {  # input, filters, kernel, strides, groups
+    "2d strided": ((2, 9, 8, 8), 16, (4, 4), (2, 2), 4),
+    "2d of eight taps": ((2, 16, 12, 4), 8, (8, 8), (4, 4), 4),
+    "3d": ((2, 4, 6, 5, 4), 6, (2, 3, 2), (1, 2, 1), 2),
+    "ungrouped": ((2, 6, 5, 3), 4, (2, 2), (1, 1), 1),
+}
+
+
+def made(case, form):
+    shape, filters, kernel, strides, groups = CASES[case]
+    layer = GroupedConv(filters, kernel, strides, groups, form)
+    layer.build(shape)
+    rng = np.random.default_rng(0)
+    layer.set_weights([rng.normal(size=w.shape) for w in layer.get_weights()])
+    return layer, tf.constant(rng.normal(size=shape), tf.float32)
+
+
+@tf.function
+def penalized(layer, inputs):
+    """Outputs, and the kernel's gradient of the squared slopes: through the second gradient."""
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            inner.watch(inputs)
+            outputs = layer(inputs)
+            total = tf.reduce_sum(outputs**2)
+        slopes = inner.gradient(total, inputs)
+        squares = tf.reduce_sum(slopes**2)
+    return outputs, slopes, outer.gradient(squares, layer.kernel.value)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_forms_agree_up_to_the_second_gradient(case):
+    expected = penalized(*made(case, "grouped"))
+    for form in FORMS[1:]:
+        for found, wanted in zip(penalized(*made(case, form)), expected, strict=True):
+            scale = np.abs(wanted).max()
+            np.testing.assert_allclose(found / scale, wanted / scale, atol=2e-5)
+
+
+def test_each_group_reads_its_own_channels():
+    for form in FORMS:
+        layer, inputs = made("2d strided", form)
+        changed = inputs + tf.one_hot(3, 8)  # a channel of group 1: filters 4 to 7
+        moved = np.abs(layer(changed) - layer(inputs)).max(axis=(0, 1, 2))
+        assert (moved[4:8] > 1e-3).all() and (np.delete(moved, range(4, 8)) < 1e-5).all()
+
+
+def test_it_computes_in_the_dtype_of_its_input():
+    for form in FORMS:
+        layer, inputs = made("2d strided", form)
+        half = layer(tf.cast(inputs, tf.bfloat16))
+        assert half.dtype == tf.bfloat16
+        np.testing.assert_allclose(tf.cast(half, tf.float32), layer(inputs), atol=0.5)
+
+
+def test_an_unknown_form_is_refused():
+    with pytest.raises(ValueError, match="form must be one of .*'fast'"):
+        GroupedConv(4, (2, 2), (1, 1), form="fast")
