@@ -20,6 +20,9 @@ from nwt_tf.training.dvae_trainer import DVAETrainer
 from nwt_tf.training.prior_trainer import PriorTrainer
 from nwt_tf.training.schedules import adam, learning_rate
 
+# Layers whose inputs, laid side by side for a matrix product, are many times the inputs.
+LAID_OUT = (CausalConv1D, CausalConv3D, SpatiallyConnected3D)
+
 
 @contextlib.contextmanager
 def devices(settings, num_gpus=None):
@@ -99,7 +102,7 @@ def prior_trainer(config, grid, num_heads, num_codes, num_episodes):
     )
     prior.build()
     if settings.rematerialise:
-        _rematerialise(prior, (CausalConv1D, CausalConv3D, SpatiallyConnected3D))
+        _rematerialise(prior, LAID_OUT)
     trainer = PriorTrainer(prior, **dataclasses.asdict(config.loss), **_shared(settings))
     trainer.compile(
         adam(learning_rate(settings), settings, settings.betas),
@@ -125,10 +128,7 @@ def _shared(settings):
 
 
 def _rematerialise(model, kinds):
-    """Layers of these kinds keep their inputs alone and compute the rest once more on the way back.
-
-    What a causal or a spatially connected layer lays side by side is many times its input.
-    """
+    """Layers of these kinds keep their inputs alone and compute the rest again on the way back."""
     for layer in model._flatten_layers():
         if isinstance(layer, kinds):
             layer.call = keras.remat(layer.call)

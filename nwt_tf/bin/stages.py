@@ -87,7 +87,7 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
         workdir=workdir,
         tracked={
             "dvae": dvae,
-            "critics": critics,
+            "critics": trainer.critics,
             "optimizer": trainer.optimizer,
             "critic_optimizer": trainer.critic_optimizer,
         },

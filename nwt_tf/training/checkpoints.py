@@ -1,4 +1,4 @@
-"""What a training leaves to go on from, and to use: the latest checkpoints, and the best presets."""
+"""What a training leaves: the latest checkpoints to go on from, and the best presets to use."""
 
 import contextlib
 import os
@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from nwt_tf import presets
+from nwt_tf.training.trainer import reason_of
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -100,10 +101,12 @@ class Checkpoints(keras.callbacks.Callback):
             good = self.newest()
             for rest in Path(self.manager.directory).glob("ckpt-*temp*"):
                 rest.unlink() if rest.is_file() else shutil.rmtree(rest)
-            reason = getattr(error, "message", None) or error.strerror or str(error)
+            ours = isinstance(error, OSError)
+            reason = (error.strerror or str(error)) if ours else reason_of(error).split("; ")[-1]
             raise OSError(
-                f"A checkpoint cannot be written to {self.workdir}: {reason.splitlines()[0]}. "
-                f"{good or 'No checkpoint'} is whole: make room, and the same command goes on."
+                f"A checkpoint cannot be written to {self.workdir}: {reason}. "
+                f"{Path(good).name if good else 'None'} is whole: make room, and the same command "
+                "goes on."
             ) from error
 
 

@@ -1,6 +1,7 @@
 """What both trainers share: step counter, noise, gradient clipping, the watch over finiteness, and
 the call of several steps at once."""
 
+import re
 import time
 
 import keras
@@ -36,6 +37,12 @@ def mean_over_parts(function, tensors, parts, zeros):
 
     _, total = tf.while_loop(lambda number, _: number < parts, add, (0, zeros))
     return tf.nest.map_structure(lambda each: each / parts, total)
+
+
+def reason_of(error):
+    """What one of TensorFlow's errors says, in one line, without the names of its ops."""
+    first = error.message.strip().splitlines()[0]
+    return re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", first)
 
 
 class DataError(ValueError):
@@ -117,7 +124,7 @@ class Trainer(keras.Model):
             try:
                 batches = [next(iterator) for _ in range(self.steps_per_execution)]
             except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-                raise DataError(f"A training batch cannot be read: {error.message}") from error
+                raise DataError(f"A training batch cannot be read: {reason_of(error)}") from error
             self.seconds_waiting += time.monotonic() - started
             return {name: value.numpy() for name, value in run_steps(batches).items()}
 

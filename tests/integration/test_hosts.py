@@ -15,7 +15,7 @@ import pytest
 from nwt_tf import presets
 from tests.integration.trainings import logged, start, write_codes
 
-# One weight a column, drawn to the clips' targets: a step costs nothing, all else is the real thing.
+# A training of two weights: a step costs nothing, all around it is the real thing.
 HOST = """
 import sys
 from types import SimpleNamespace

@@ -42,6 +42,34 @@ def test_a_killed_training_ends_as_an_unbroken_one(codes, tmp_path):
     assert "resumed from" in broken.with_suffix(".log").read_text()
 
 
+def test_a_full_disk_stops_with_one_line_and_what_was_finished_stays(codes, tmp_path):
+    """The disk is full where a file may not grow beyond a size: below a checkpoint's."""
+    work = tmp_path / "work"
+    process = start(codes, work, 5000)
+    while not logged(work):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 0
+    finished = {path.name: path.read_bytes() for path in (work / "checkpoints").glob("ckpt-*")}
+    weights = presets.read_weights(work, "prior")
+    room = max(map(len, finished.values())) // 2
+
+    def fill():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+
+    log = tmp_path / "full.log"
+    assert start(codes, work, 5000, log=log, before=fill).wait(timeout=600) == 2
+    lines = log.read_text().strip().splitlines()
+    assert lines[-1].startswith("nwt train_prior: error: A checkpoint cannot be written"), lines[-1]
+    assert "is whole: make room" in lines[-1]
+    assert not any("Traceback" in line for line in lines)
+    left = {path.name: path.read_bytes() for path in (work / "checkpoints").glob("ckpt-*")}
+    assert left == finished
+    for name, value in presets.read_weights(work, "prior").items():
+        np.testing.assert_array_equal(value, weights[name])
+
+
 @pytest.mark.soak
 def test_five_kills(codes, tmp_path):
     kill_and_compare(codes, tmp_path, kills=5, steps=200, seed=1)

@@ -125,6 +125,45 @@ def test_half_the_scale_halves_the_gradients_and_not_the_logs(trainer, batch, gr
             np.testing.assert_allclose(2 * dense(found), dense(full), rtol=1e-3, atol=1e-6)
 
 
+def test_rematerialised_critics_give_the_same_gradients(trainer, batch, gradients):
+    again = DVAETrainer(
+        trainer.dvae, trainer.critics, **WEIGHTS, seed=3, rematerialise_critics=True
+    )
+    found = again._compiled(
+        to_unit_range(batch["video"]), tf.constant([0, -1]), SEED, BETA, tf.constant(1.0)
+    )
+    assert_same(found, gradients)
+
+
+def test_a_batch_in_parts_gives_the_mean_of_its_parts(trainer, batch):
+    parted = DVAETrainer(trainer.dvae, trainer.critics, **WEIGHTS, seed=3, num_accumulated=2)
+    video, episode = to_unit_range(batch["video"]), tf.constant([0, -1])
+    found = parted._compiled(video, episode, SEED, BETA, tf.constant(1.0))
+    parts = [
+        trainer._compiled(
+            video[i : i + 1], episode[i : i + 1], split_seed(SEED, 1000 + i), BETA, tf.constant(1.0)
+        )
+        for i in range(2)
+    ]
+    for name in ("recon", "gan", "kl", "critic/gradient_penalty"):
+        mean = (parts[0][0][name] + parts[1][0][name]) / 2
+        np.testing.assert_allclose(found[0][name], mean, rtol=1e-5)
+    for model in (1, 2):
+        for gradient, one, two in zip(found[model], parts[0][model], parts[1][model], strict=True):
+            expected = (dense(one) + dense(two)) / 2
+            np.testing.assert_allclose(dense(gradient), expected, rtol=1e-3, atol=1e-6)
+        norm = np.sqrt(sum(np.sum(dense(gradient) ** 2) for gradient in found[model]))
+        np.testing.assert_allclose(found[0][DVAETrainer.NORMS[model - 1]], norm, rtol=1e-5)
+
+
+def assert_same(found, expected):
+    for name, value in expected[0].items():
+        np.testing.assert_allclose(found[0][name], value, rtol=1e-5)
+    for model in (1, 2):
+        for gradient, wanted in zip(found[model], expected[model], strict=True):
+            np.testing.assert_allclose(dense(gradient), dense(wanted), rtol=1e-3, atol=1e-6)
+
+
 def test_fit_moves_both_models_and_reconstructs_better(trainer, batch):
     dataset = tf.data.Dataset.from_tensors(batch).repeat()
     before = [model.get_weights() for model in (trainer.dvae, trainer.critics)]

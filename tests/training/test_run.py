@@ -1,91 +1,18 @@
-"""A training from its workdir's last state on: resuming, signals, averages, what is written.
-
-The trainer is a toy of one weight, since nothing here depends on the model.
-"""
+"""A training from its workdir's last state on: resuming, signals, averages, what is written."""
 
 import json
 import os
-import shutil
 import signal
 import time
-from types import SimpleNamespace
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from nwt_tf import presets
-from nwt_tf.layers.spatially_connected import SpatialPyramid
-from nwt_tf.training.checkpoints import Checkpoints
-from nwt_tf.training.run import averaged_weights, check_workdir, train
-from nwt_tf.training.schedules import adam
-from nwt_tf.training.trainer import DivergedError, Trainer
-
-SETTINGS = SimpleNamespace(
-    log_every=2, validate_every=4, checkpoint_minutes=60.0, keep_best=0, batch_size=1
-)
-
-
-class Toy(Trainer):
-    """Draws a weight towards 3 with noise that the step seeds, as the real trainers do."""
-
-    LOGS = ("distance",)
-
-    def __init__(self, ema=0.9, bad_step=-1, steps_per_execution=1, **kwargs):
-        super().__init__(**kwargs)
-        self.bad_step = bad_step
-        self.dense = keras.layers.Dense(1, kernel_initializer="ones")
-        self.dense.build((None, 2))
-        self.built = True
-        optimizer = adam(0.1, SimpleNamespace(epsilon=1e-7, ema=ema), (0.9, 0.99))
-        self.compile(optimizer, steps_per_execution=steps_per_execution)
-        self.optimizer.build(self.dense.trainable_variables)
-
-    def train_step(self, batch):
-        noise = tf.random.stateless_normal((1, 1), tf.stack([tf.cast(self.step, tf.int32), 0]))
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(self.dense(batch) - 3.0 + 0.1 * noise))
-        variables = self.dense.trainable_variables
-        gradients = tape.gradient(loss, variables)
-        loss = tf.where(tf.equal(self.step, self.bad_step), np.nan, loss)
-        return self.finish_step({"distance": loss}, [(self.optimizer, gradients, variables)])
-
-
-def ones(start, host):
-    return tf.data.Dataset.from_tensors(tf.ones((1, 2))).repeat()
-
-
-def run(toy, workdir, steps, dataset=ones, measure=lambda: ({}, {}), **settings):
-    """Trains the toy; its preset is a file with the averaged weights."""
-
-    def save(folder):
-        with averaged_weights(toy, toy.optimizer):
-            presets.write_weights(folder, "dvae", presets.variables_of(toy))
-        presets.write_config(folder)
-
-    return train(
-        toy,
-        dataset,
-        workdir=workdir,
-        tracked={"dense": toy.dense, "optimizer": toy.optimizer},
-        save_preset=save,
-        measure=measure,
-        show=("distance",),
-        best=("validation/ssim", False),
-        settings=SimpleNamespace(**{**vars(SETTINGS), "steps": steps, **settings}),
-    )
-
-
-def state_of(toy):
-    variables = toy.dense.trainable_variables + toy.optimizer.variables
-    return [np.array(variable.numpy()) for variable in variables]
-
-
-def logged(workdir):
-    """{step: distance} of metrics.jsonl's training lines."""
-    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    return {line["step"]: line["distance"] for line in lines if "distance" in line}
+from nwt_tf.training.run import averaged_weights
+from nwt_tf.training.trainer import DataError, DivergedError
+from tests.training.toy import Toy, logged, ones, run, state_of
 
 
 def test_a_resumed_training_ends_bit_by_bit_where_an_unbroken_one_does(tmp_path, capsys):
@@ -210,44 +137,6 @@ def test_the_update_norm_is_that_of_the_weights_last_change(tmp_path):
     np.testing.assert_allclose(toy.update_norms()["update_norm"], norm, rtol=1e-3)
 
 
-def test_the_best_presets_are_kept_beside_the_latest(tmp_path):
-    values = iter([0.3, 0.9, 0.1, 0.5, 0.2])
-    states = {}
-    toy = Toy()
-
-    def measure():
-        states[int(toy.step)] = toy.optimizer._model_variables_moving_average[0].numpy()
-        return {"validation/ssim": next(values)}, {}
-
-    run(toy, tmp_path, 10, measure=measure, validate_every=2, keep_best=2)
-    entries = presets.best_entries(tmp_path / "best")
-    assert [(entry["step"], entry["validation/ssim"]) for entry in entries] == [(4, 0.9), (8, 0.5)]
-    names = sorted(path.name for path in (tmp_path / "best").iterdir())
-    assert names == ["best.json", "step_000004", "step_000008"]
-    for preset, step in ((tmp_path / "best", 4), (tmp_path / "best" / "step_000008", 8)):
-        np.testing.assert_array_equal(presets.read_weights(preset, "dvae")["kernel"], states[step])
-    np.testing.assert_array_equal(presets.read_weights(tmp_path, "dvae")["kernel"], states[10])
-
-
-def test_without_latest_checkpoints_a_training_goes_on_from_the_best(tmp_path, capsys):
-    measured = {"validation/ssim": 0.5}, {}
-    run(Toy(), tmp_path, 4, measure=lambda: measured, keep_best=1)
-    shutil.rmtree(tmp_path / "checkpoints")
-    resumed, whole = Toy(), Toy()
-    run(resumed, tmp_path, 8, measure=lambda: measured, keep_best=1)
-    assert "resumed from" in capsys.readouterr().out
-    run(whole, tmp_path / "whole", 8)
-    for found, expected in zip(state_of(resumed), state_of(whole), strict=True):
-        np.testing.assert_array_equal(found, expected)
-
-
-def test_two_checkpoints_are_kept(tmp_path):
-    for steps in (2, 4, 6):
-        run(Toy(), tmp_path, steps)
-    kept = sorted(path.name for path in (tmp_path / "checkpoints").glob("*.index"))
-    assert kept == ["ckpt-4.index", "ckpt-6.index"]
-
-
 def test_averages_are_lent_and_taken_back():
     toy = Toy()
     toy.fit(tf.data.Dataset.from_tensors(tf.ones((1, 2))).repeat(5), verbose=0, shuffle=False)
@@ -269,27 +158,6 @@ def test_without_averages_or_steps_the_weights_are_their_own(ema):
         np.testing.assert_array_equal(toy.dense.get_weights()[0], own[0])
 
 
-def test_a_workdir_of_another_config_is_refused_by_field(tmp_path):
-    config = {"model": {"stem": 8, "stages": [[8, 1]]}, "train": {"steps": 4}}
-    check_workdir(tmp_path, config)
-    check_workdir(tmp_path, config)
-    assert presets.read_config(tmp_path)["training"] == config
-    other = {"model": {"stem": 8, "stages": [[8, 2]]}, "train": {"steps": 4}}
-    with pytest.raises(ValueError, match=r"config.model.stages was \[\[8, 1\]\] and is now"):
-        check_workdir(tmp_path, other)
-    check_workdir(tmp_path, {**config, "train": {"steps": 4, "log_every": 9}})  # changes nothing
-    check_workdir(tmp_path, config)
-    with pytest.raises(ValueError, match="config.train.seed was None and is now 1"):
-        check_workdir(tmp_path, {**config, "train": {"steps": 4, "seed": 1}})
-    assert presets.read_config(tmp_path)["training"] == config
-
-
-def test_a_preset_is_no_workdir(tmp_path):
-    presets.write_config(tmp_path, dvae={})
-    with pytest.raises(ValueError, match="is a preset, not a training workdir"):
-        check_workdir(tmp_path, {})
-
-
 def test_training_goes_on_with_the_batches_that_come_next(tmp_path):
     starts = []
 
@@ -300,28 +168,6 @@ def test_training_goes_on_with_the_batches_that_come_next(tmp_path):
     run(Toy(), tmp_path, 4, dataset)
     run(Toy(), tmp_path, 6, dataset)
     assert starts == [(0, (0, 1)), (4, (0, 1))]
-
-
-def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, capsys):
-    run(Toy(), tmp_path, 2)
-    run(Toy(), tmp_path, 4)
-    newest = tmp_path / "checkpoints" / "ckpt-4.data-00000-of-00001"
-    newest.write_bytes(newest.read_bytes()[:-40])
-    toy = Toy()
-    assert run(toy, tmp_path, 6)["steps"] == 6
-    out = capsys.readouterr().out
-    assert "ckpt-4 cannot be restored" in out and "resumed from" in out and "ckpt-2" in out
-    whole = Toy()
-    run(whole, tmp_path / "whole", 6)
-    for found, expected in zip(state_of(toy), state_of(whole), strict=True):
-        np.testing.assert_array_equal(found, expected)
-
-
-def test_where_no_checkpoint_is_whole_the_training_says_so(tmp_path):
-    run(Toy(), tmp_path, 2)
-    (tmp_path / "checkpoints" / "ckpt-2.data-00000-of-00001").write_bytes(b"")
-    with pytest.raises(ValueError, match="No checkpoint in .* can be restored"):
-        run(Toy(), tmp_path, 4)
 
 
 def test_a_loss_that_is_not_finite_stops_and_nothing_of_it_is_saved(tmp_path):
@@ -344,18 +190,18 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(tmp_path):
     assert all(np.isfinite(value).all() for value in state_of(toy))
 
 
-def test_a_checkpoint_holds_every_variable_also_of_layers_in_lists(tmp_path):
-    pyramid = SpatialPyramid((2, 3))
-    pyramid(tf.zeros((1, 2, 4)))
-    step = tf.Variable(7, dtype=tf.int64)
-    checkpoints = Checkpoints(tmp_path, step, {"pyramid": pyramid}, lambda folder: None)
-    written = [np.array(weight) for weight in pyramid.weights]
-    path = checkpoints.manager.save()
-    assert len(tf.train.list_variables(path)) >= len(written) + 1
-    for weight in pyramid.weights:
-        weight.assign(tf.ones_like(weight) * 9)
-    step.assign(0)
-    assert checkpoints.restore() == path
-    assert int(step) == 7
-    for weight, value in zip(pyramid.weights, written, strict=True):
-        np.testing.assert_array_equal(weight, value)
+def test_a_batch_that_cannot_be_read_ends_the_training_with_what_is_wrong(tmp_path):
+    path = tmp_path / "shard.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for _ in range(4):
+            writer.write(np.ones((1, 2), np.float32).tobytes())
+    content = bytearray(path.read_bytes())
+    content[-8] ^= 1
+    path.write_bytes(content)
+
+    def shard(start, host):
+        records = tf.data.TFRecordDataset(str(path))
+        return records.map(lambda r: tf.reshape(tf.io.decode_raw(r, tf.float32), (1, 2)))
+
+    with pytest.raises(DataError, match="A training batch cannot be read: corrupted record"):
+        run(Toy(), tmp_path / "work", 8, shard)
