@@ -39,7 +39,7 @@ class DVAETrainer(Trainer):
         Others: see Trainer.
     """
 
-    SCALARS = (tf.TensorSpec(()), tf.TensorSpec(()))  # losses_and_gradients' beta and scale
+    SCALARS = (tf.TensorSpec(()), tf.TensorSpec(()))  # losses_and_gradients' last
     NORMS = ("gradient_norm", "critic/gradient_norm")  # before clipping
     LOGS = (
         "recon",

@@ -64,7 +64,7 @@ class PriorTrainer(Trainer):
         Others: see Trainer.
     """
 
-    SCALARS = (tf.TensorSpec(()),)  # losses_and_gradients' scale
+    SCALARS = (tf.TensorSpec(()), tf.TensorSpec(()))  # losses_and_gradients' last
     LOGS = ("code", "style_kl", "bits_per_code", "gradient_norm")
 
     def __init__(
@@ -124,14 +124,14 @@ class PriorTrainer(Trainer):
         gradients = tape.gradient(loss, self.prior.trainable_variables)
         return logs | {"gradient_norm": tf.linalg.global_norm(gradients) / scale}, gradients
 
-    def _accumulated(self, mel, codes, episode, seed, scale):
+    def _accumulated(self, mel, codes, episode, seed, history_share, scale):
         """losses_and_gradients, the batch in num_accumulated parts."""
         variables = self.prior.trainable_variables
         zeros = {name: 0.0 for name in self.LOGS}, [tf.zeros_like(each) for each in variables]
 
         def part(mel, codes, episode, number):
             draw = seed if self.num_accumulated == 1 else split_seed(seed, 1000 + number)
-            return self.losses_and_gradients(mel, codes, episode, draw, scale)
+            return self.losses_and_gradients(mel, codes, episode, draw, history_share, scale)
 
         batch = (mel, codes, episode)
         logs, gradients = mean_over_parts(part, batch, self.num_accumulated, zeros)

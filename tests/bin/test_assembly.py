@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from configs import both as both_configs
 from configs import dvae as dvae_configs
 from configs import prior as prior_configs
-from nwt_tf.bin import assembly
+from nwt_tf.bin import assembly, pace
 from nwt_tf.evaluation.sizes import matrix_flops
 
 SEED = tf.constant([1, 2])
@@ -27,7 +28,7 @@ def prior_batch():
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 4, (2, 4, 2, 2, 2))
     mel = tf.constant(rng.normal(size=(2, 16, 80)), tf.float32)
-    return mel, tf.constant(codes, tf.int32), tf.constant([0, -1]), SEED, tf.constant(1.0)
+    return mel, tf.constant(codes, tf.int32), tf.constant([0, -1]), SEED, tf.constant(0.0), tf.constant(1.0)
 
 
 @pytest.fixture(scope="module", params=["tiny"])
@@ -59,7 +60,7 @@ def test_a_rematerialised_prior_lays_taps_out_again_and_gives_the_same(prior_con
 
 def test_a_training_step_has_about_three_times_the_arithmetic_of_its_forward_pass(prior_config):
     trainer = prior_trainer(prior_config)
-    mel, codes, episode, seed, _ = prior_batch()
+    mel, codes, episode, seed, *_ = prior_batch()
     step = matrix_flops(trainer.losses_and_gradients, *prior_batch())
     forward = matrix_flops(lambda mel: trainer.prior(mel, codes, episode, seed)[0], mel)
     assert 2.5 < step / forward <= 3.0
@@ -82,3 +83,21 @@ def test_a_rematerialised_generator_gives_the_same_gradients():
     assert counts[1] > 1.02 * counts[0]
     for once, again in zip(*runs, strict=True):
         np.testing.assert_allclose(again, once, rtol=1e-3, atol=1e-6)
+
+
+def test_the_pace_of_a_training_is_measured(prior_config):
+    figures = pace.measure(prior_config, pace.Data(grid=(2, 2)), steps=3, warmup=1)
+    assert figures["devices"] == 1 and 0 <= figures["input_wait"] < 1
+    frames = figures["steps_per_second"] * figures["batch_size"] * figures["clip_frames"]
+    assert figures["frames_per_second"] == pytest.approx(frames)
+    rate = figures["model_tflops"] * figures["steps_per_second"]
+    assert figures["model_tflops_per_second"] == pytest.approx(rate)
+    share = rate / figures["matrix_tflops_per_second"]
+    assert 0 < figures["matrix_share"] == pytest.approx(share) < 1
+
+
+def test_both_stages_of_a_name():
+    config = both_configs.get_config("paper_mar")
+    assert config.prior.model.kind == "mar" and config.dvae == dvae_configs.get_config("paper")
+    with pytest.raises(ValueError, match="no variant 'huge'"):
+        both_configs.get_config("huge")
