@@ -85,7 +85,7 @@ class Train:
     episode_dropout: float = 0.1
     mixed_precision: bool = False  # bfloat16 activations, float32 weights; GPU only
     tensor_float_32: bool = True  # of float32 products on GPUs, as in the paper; False is exact
-    rematerialise: bool = False  # less memory: taps and patches are laid out again, not kept
+    rematerialise: bool = False  # less memory: taps and patches are not kept
     num_accumulated: int = 1  # parts of a batch, one after the other: less memory
     steps_per_execution: int = 1  # steps a call from the host
     skip_nonfinite: bool = False  # leave such updates out, counted, instead of stopping
