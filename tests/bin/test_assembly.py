@@ -28,7 +28,8 @@ def prior_batch():
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 4, (2, 4, 2, 2, 2))
     mel = tf.constant(rng.normal(size=(2, 16, 80)), tf.float32)
-    return mel, tf.constant(codes, tf.int32), tf.constant([0, -1]), SEED, tf.constant(0.0), tf.constant(1.0)
+    batch = mel, tf.constant(codes, tf.int32), tf.constant([0, -1])
+    return *batch, SEED, tf.constant(0.0), tf.constant(1.0)  # no history left out, full scale
 
 
 @pytest.fixture(scope="module", params=["tiny"])
