@@ -3,8 +3,6 @@
 import keras
 from keras import ops
 
-from nwt_tf.layers.initializers import unit_normal
-
 
 class EpisodeEmbedding(keras.layers.Embedding):
     """A vector for each named episode, and one for 'none'.
@@ -19,7 +17,6 @@ class EpisodeEmbedding(keras.layers.Embedding):
     """
 
     def __init__(self, num_episodes, dim, **kwargs):
-        kwargs.setdefault("embeddings_initializer", unit_normal())
         super().__init__(num_episodes + 1, dim, **kwargs)
 
     def call(self, episode):

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from nwt_tf.layers.episode_embedding import EpisodeEmbedding
+from nwt_tf.layers.initializers import unit_normal
 from nwt_tf.layers.mel import MELS_PER_FRAME, N_MELS
 from nwt_tf.models.audio_encoder import AudioEncoder
 from nwt_tf.models.input_checks import (
@@ -127,7 +128,11 @@ class Prior(keras.Model):
         )
         self.style_grid = StylePyramid(style_pyramid, dtype=policy, name="style_grid")
         self.episode_embedding = EpisodeEmbedding(
-            num_episodes, episode_dim, dtype=policy, name="episode"
+            num_episodes,
+            episode_dim,
+            embeddings_initializer=unit_normal(),
+            dtype=policy,
+            name="episode",
         )
 
     def build(self, input_shape=None):
