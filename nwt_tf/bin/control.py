@@ -32,6 +32,12 @@ class Copy(NamedTuple):
     pictures: tuple[np.ndarray, np.ndarray]  # reference, copied
 
 
+def control(preset, clips, options):
+    """As `nwt evaluate` calls measure: clips are drawn here, max_clips of them an episode."""
+    references = options.max_clips or REFERENCES
+    return measure(preset, references, options.seed, options.temperature)
+
+
 def measure(preset, references=REFERENCES, seed=0, temperature=1.0):
     """Figures of a preset, and their picture.
 

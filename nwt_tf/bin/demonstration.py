@@ -15,6 +15,7 @@ from data_pipeline.build import build_dataset
 from data_pipeline.media import write_mp4
 from data_pipeline.synthetic import Clip, make_clip, mouth_opening, write_footage
 from nwt_tf.bin import contact_sheet, measuring, stages
+from nwt_tf.bin.held_out import Clips
 from nwt_tf.evaluation.reconstruction import reconstruct
 from nwt_tf.generation.audio_to_video import AudioToVideo
 
@@ -68,7 +69,7 @@ def demonstrate(folder, seed=0):
         write_mp4(mp4, map(enlarged, spoken.generated), model.fps, spoken.clip.voice.waveform)
         print(f"      wrote {mp4}: {len(spoken.generated)} frames with their sound")
     with _stage(6, "Measuring, on held-out clips and on the unseen sound."):
-        clips = measuring.clips(folder / "prior", data_dir=folder / "shards", split="test")
+        clips = Clips(folder / "prior", data_dir=folder / "shards", split="test")
         pictures, _ = measuring.reconstruction(folder / "prior", clips)
         sheet = folder / "contact_sheet.png"
         contact_sheet.draw(sheet, [_panel(model, each) for each in unseen[::UNSEEN_CLIPS]])

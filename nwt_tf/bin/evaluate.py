@@ -1,70 +1,135 @@
 """Measure a model on held-out footage.
 
---what=reconstruction: the dVAE with arg max codes: frame SSIM and PSNR against frames that never
-went through JPEG, bits used a head. --what=generation: the prior's bits a code on those clips, and
-video generated from their sound. Footage is cut as the preset's training footage was. Both write a
-picture: truth above reconstruction (above generation).
+--what=reconstruction: the dVAE with arg max codes: SSIM, MS-SSIM and PSNR against frames that never
+went through JPEG, sharpness, flicker, use of the codes. --what=generation: the prior's bits a code,
+and video generated from the clips' sound, in one table with the truth, its reconstruction, a second
+preset (--compare), a still frame and shuffled sound; lip-sync among its figures. --what=drift: long
+video, its end against its start. --what=retrieval: frames that are near by their codes.
+--what=footage: true clips alone, which needs no preset. --what=all: everything that the preset can
+do; --card writes it as a model card.
 
 --what=control is for presets trained on the synthetic subject (`nwt demo`), which it draws itself:
 how far copied styles are followed, what changes with the episode, and whether the mouth still
 follows the sound. Its picture: references above videos in their styles, then switched episodes.
+
+Footage is cut as the preset's training footage was. --sheet writes a picture.
 """
 
+import importlib
 import time
+from typing import NamedTuple
 
 from absl import flags
 
 from nwt_tf.bin import command
 
+
+class Measure(NamedTuple):
+    """Where a measure is, and what it takes.
+
+    module: of nwt_tf.bin; it has the measure as a function of its name: (preset, Clips or None,
+        options: the flags' values) -> (figures, picture uint8 [H, W, 3] or None).
+    part: of the preset that it needs, or None for no preset.
+    footage: whether it takes clips; else it draws its own.
+    """
+
+    module: str
+    part: str | None
+    footage: bool = True
+
+
+MEASURES = {
+    "reconstruction": Measure("measuring", "dvae"),
+    "generation": Measure("comparing", "prior"),
+    "drift": Measure("measuring", "prior"),
+    "retrieval": Measure("retrieving", "dvae"),
+    "footage": Measure("comparing", None),
+    "control": Measure("control", "prior", footage=False),
+}
+
 FLAGS = flags.FlagValues()
-flags.DEFINE_string("preset", None, "Preset or workdir.", flag_values=FLAGS, required=True)
+flags.DEFINE_string("preset", None, "Preset or workdir.", flag_values=FLAGS)
 flags.DEFINE_string("input_dir", None, "Folder of videos.", flag_values=FLAGS)
 flags.DEFINE_string(
     "data_dir", None, "Instead of --input_dir: shards, best with PNG frames.", flag_values=FLAGS
 )
 flags.DEFINE_string("split", "test", "Split of --data_dir.", flag_values=FLAGS)
-flags.DEFINE_enum(
-    "what",
-    "reconstruction",
-    ["reconstruction", "generation", "control"],
-    "What.",
-    flag_values=FLAGS,
+flags.DEFINE_enum("what", "reconstruction", [*MEASURES, "all"], "What.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "max_clips", None, "Stop after so many clips (an episode).", 1, flag_values=FLAGS
 )
-flags.DEFINE_integer("max_clips", None, "Stop after so many clips (an episode).", flag_values=FLAGS)
 flags.DEFINE_string("sheet", None, "PNG to write.", flag_values=FLAGS)
+flags.DEFINE_string("card", None, "Model card (Markdown) to write.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "about", None, "For --card: whose footage it is, and under which licence.", flag_values=FLAGS
+)
 flags.DEFINE_integer("seed", 0, "Of sampled codes.", flag_values=FLAGS)
 flags.DEFINE_float("temperature", 1.0, "Of generated codes.", 0.0, flag_values=FLAGS)
+flags.DEFINE_string("compare", None, "generation: a second preset.", flag_values=FLAGS)
+flags.DEFINE_list(
+    "mouth",
+    None,
+    "top,bottom,left,right as shares of the picture, where it should not be learnt.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_float("minutes", 10.0, "drift: of video.", 0.01, flag_values=FLAGS)
 
 
 def main() -> None:
-    drawn = FLAGS.what == "control"
+    drawn = FLAGS.what != "all" and not MEASURES[FLAGS.what].footage
     if not drawn and (FLAGS.input_dir is None) == (FLAGS.data_dir is None):
         raise ValueError("Give one of --input_dir and --data_dir.")
     if drawn and not (FLAGS.input_dir is FLAGS.data_dir is None):
-        raise ValueError("--what=control draws its footage: leave --input_dir and --data_dir out.")
+        raise ValueError(
+            f"--what={FLAGS.what} draws its footage: leave --input_dir and --data_dir out."
+        )
+    if FLAGS.sheet and FLAGS.what == "all":
+        raise ValueError("--sheet takes one picture: name one --what, or write a --card.")
+    if FLAGS.preset is None and (FLAGS.what != "footage" or FLAGS.card):
+        raise ValueError("--preset must be given.")
     command.start_tensorflow()
-    from nwt_tf.bin import control, measuring
+    from nwt_tf import presets
+    from nwt_tf.bin import measuring
+    from nwt_tf.bin.held_out import Clips
 
     start = time.monotonic()
-    clips = (
-        ()
-        if drawn
-        else measuring.clips(
-            FLAGS.preset, FLAGS.input_dir, FLAGS.data_dir, FLAGS.split, FLAGS.max_clips
-        )
-    )
-    if drawn:
-        figures, sheet = control.measure(
-            FLAGS.preset, FLAGS.max_clips or control.REFERENCES, FLAGS.seed, FLAGS.temperature
-        )
-    elif FLAGS.what == "reconstruction":
-        figures, sheet = measuring.reconstruction(FLAGS.preset, clips)
-    else:
-        figures, sheet = measuring.generation(FLAGS.preset, clips, FLAGS.seed, FLAGS.temperature)
-    if FLAGS.sheet:
-        measuring.write_picture(FLAGS.sheet, sheet)
+    wanted = [FLAGS.what]
+    if FLAGS.what == "all":
+        has = presets.read_config(FLAGS.preset)
+        wanted = [what for what, m in MEASURES.items() if m.footage and m.part in has]
+        if FLAGS.data_dir and "drift" in wanted:
+            wanted.remove("drift")
+            print("drift is left out: it takes sound, which shards do not keep (--input_dir)")
+    clips = None
+    if not drawn:
+        clips = Clips(FLAGS.preset, FLAGS.input_dir, FLAGS.data_dir, FLAGS.split, FLAGS.max_clips)
+    figures, pictures = {}, {}
+    for what in wanted:
+        if len(wanted) > 1:
+            print(f"{what} ...", flush=True)
+        module = importlib.import_module(f"nwt_tf.bin.{MEASURES[what].module}")
+        measure = getattr(module, what)
+        figures[what], pictures[what] = measure(FLAGS.preset, clips, FLAGS)
+    if FLAGS.sheet and pictures[FLAGS.what] is not None:
+        measuring.write_picture(FLAGS.sheet, pictures[FLAGS.what])
         print(f"wrote {FLAGS.sheet}")
-    command.report(**figures, seconds=time.monotonic() - start)
+    if FLAGS.card:
+        written = measuring.write_card(
+            FLAGS.card, FLAGS.preset, figures, pictures, _command_line(), FLAGS.about
+        )
+        print(f"wrote {', '.join(written)}")
+    seconds = time.monotonic() - start
+    command.report(**(figures if FLAGS.what == "all" else figures[FLAGS.what]), seconds=seconds)
+
+
+def _command_line() -> str:
+    """The command that repeats the measurement, without its outputs."""
+    said = [
+        f"--{name}={FLAGS[name].serialize().partition('=')[2]}"
+        for name in FLAGS
+        if FLAGS[name].present and name not in ("card", "sheet", "about")
+    ]
+    return " ".join(["nwt evaluate", *said])
 
 
 if __name__ == "__main__":

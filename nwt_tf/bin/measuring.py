@@ -1,97 +1,78 @@
 """Measurements as functions: footage (data_pipeline) through models (nwt_tf).
 
-`nwt evaluate` and `nwt demo` call them.
+`nwt evaluate` and `nwt demo` call them. Each takes a preset and its clips, and gives figures and a
+picture. `comparing` has the measurements of true and generated video, `retrieving` of neighbours.
 """
 
-import itertools
 import os
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from data_pipeline.build import find_videos
-from data_pipeline.clips import ClipSettings, cut_file, plan_file
-from data_pipeline.dataset import read_clips
-from data_pipeline.mel import align
-from data_pipeline.schema import Clip, decode_frame
+from data_pipeline.mel import MELS_PER_FRAME, SAMPLE_RATE, align, log_mel, mel_spectrogram
 from nwt_tf import presets
-from nwt_tf.evaluation.prediction import measure_prediction
-from nwt_tf.evaluation.reconstruction import measure_reconstruction, reconstruct, strip
+from nwt_tf.bin.held_out import MouthFinder
+from nwt_tf.evaluation.card import model_card
+from nwt_tf.evaluation.drift import measure_drift
+from nwt_tf.evaluation.reconstruction import measure_reconstruction, strip
 from nwt_tf.generation.audio_to_video import AudioToVideo
-from nwt_tf.layers.pixels import to_pixels, to_unit_range
 from nwt_tf.models.dvae import DVAE
 
-SHEET_CLIPS = 4
+_CHUNK = 64  # frames of a long video that are in memory at once
 
 
-def clips(preset, input_dir=None, data_dir=None, split="test", limit=None):
-    """Clips to measure on, one at a time.
-
-    Args:
-        preset: its footage settings say how input_dir is cut, and name its episodes.
-        input_dir: folder of videos; or
-        data_dir, split: shards.
-        limit: stop after so many.
-
-    Yields:
-        Dicts with `video` uint8 [T, H, W, 3], `mel` float32 [4 T, 80], `episode` (the preset's
-        index, -1 for an episode that it was not trained on), `clip_id`.
-    """
-    known = presets.read_config(preset)["footage"]["episodes"]
-    found = _cut(preset, input_dir) if input_dir else read_clips(data_dir, split)
-    for clip in itertools.islice(found, limit):
-        clip["episode"] = known.get(clip["record"].episode, -1)
-        yield clip
-
-
-def _cut(preset, input_dir):
-    """Footage to clips as when the preset's dataset was built, but with lossless frames."""
-    footage = presets.read_config(preset)["footage"]
-    settings = ClipSettings.of_footage(footage | {"frame_encoding": "png"})
-    for path, name, episode in find_videos(input_dir):
-        for clip in cut_file(plan_file(path, name, episode, settings), settings):
-            if isinstance(clip, Clip):
-                frames = [decode_frame(frame).numpy() for frame in clip.frames]
-                yield {
-                    "record": clip,
-                    "clip_id": clip.clip_id,
-                    "video": np.stack(frames),
-                    "mel": align(clip.mel, clip.num_frames, clip.fps),
-                }
-
-
-def reconstruction(preset, found):
+def reconstruction(preset, clips, options=None):
     """Figures and sheet of measure_reconstruction over clips."""
     dvae = DVAE.from_preset(preset)
-    return measure_reconstruction(dvae, ((clip["video"], clip["episode"]) for clip in found))
+    return measure_reconstruction(dvae, ((clip["video"], clip["episode"]) for clip in clips))
 
 
-def generation(preset, found, seed=0, temperature=1.0):
-    """Figures of measure_prediction over clips, and a sheet of the first: truth, reconstruction,
-    generation from the sound with the default style."""
+def drift(preset, clips, options):
+    """Video of options.minutes of sound, the footage's again and again: whether it stays the same.
+
+    Args:
+        preset: with a prior.
+        clips: Clips of an input_dir.
+        options: minutes, seed, temperature, `mouth` (MouthFinder's).
+
+    Returns:
+        (figures of measure_drift; picture: frames at equal distances from the first to the last).
+
+    Raises:
+        ValueError: clips of shards, which keep no sound; too few minutes.
+    """
     model = AudioToVideo.from_preset(preset)
-    coded, rows = [], []
-    for index, clip in enumerate(found):
-        draw = tf.constant([seed, index])
-        codes = model.dvae.encode(to_unit_range(clip["video"])[None], draw)[0].numpy()
-        coded.append((codes, clip["mel"], clip["episode"]))
-        if index < SHEET_CLIPS:
-            _, rendered = reconstruct(model.dvae, clip["video"], clip["episode"])
-            generated = generate_from_mel(model, clip["mel"], clip["episode"], seed, temperature)
-            rows += [strip(clip["video"]), strip(rendered), strip(generated)]
-    if not coded:
-        raise ValueError("There are no clips to measure.")
-    figures = measure_prediction(model.prior, coded, model.default_style)
-    return {"clips": len(coded), **figures}, np.concatenate(rows)
-
-
-def generate_from_mel(model, mel, episode, seed=0, temperature=1.0):
-    """Video of an aligned mel spectrogram: uint8 [T, H, W, 3]."""
-    conditioning = model.prior.condition(
-        mel[None], model.default_style[None], tf.constant([episode])
+    waveform, episode = clips.sound(round(options.minutes * 60 * SAMPLE_RATE))
+    episode = episode if episode in model.episodes else "none"
+    finder = MouthFinder(clips.fps, options.mouth)
+    for clip in clips:
+        finder.add(clip)
+    mouth, _ = finder.find()
+    codes = model.codes(
+        waveform, episode=episode, seed=options.seed, temperature=options.temperature
     )
-    codes = model.sampler(conditioning, [seed, 0], temperature)
-    return to_pixels(model.dvae.decode(codes, tf.constant([episode]))[0])
+    total = codes.shape[1]
+    print(f"{total} frames drawn", flush=True)
+    mel = align(log_mel(mel_spectrogram(waveform)), total, model.fps)
+    shown, pictures = np.linspace(0, total - 1, 8).round().astype(int), []
+
+    def chunks():
+        frames = model.frames(codes, episode)
+        for first in range(0, total, _CHUNK):
+            end = min(first + _CHUNK, total)
+            video = np.stack([next(frames) for _ in range(first, end)])
+            pictures.extend(video[i - first] for i in shown if first <= i < end)
+            yield (
+                codes[0, first:end].numpy(),
+                video,
+                mel[first * MELS_PER_FRAME : end * MELS_PER_FRAME],
+            )
+            if end % (20 * _CHUNK) == 0:
+                print(f"{end} of {total} frames rendered", flush=True)
+
+    figures = measure_drift(chunks(), total, model.fps, model.dvae.num_codes, mouth)
+    return figures, strip(np.stack(pictures))
 
 
 def write_picture(path, picture):
@@ -100,3 +81,35 @@ def write_picture(path, picture):
     with open(partial, "wb") as file:
         file.write(tf.io.encode_png(picture).numpy())
     os.replace(partial, path)
+
+
+def write_card(path, preset, figures, pictures, source, about=None):
+    """Writes a model card, and its pictures beside it.
+
+    Args:
+        path: of the Markdown file; pictures are named after it.
+        preset: name or folder.
+        figures, pictures: {what was measured: figures, or a picture or None}.
+        source, about: see card.model_card.
+
+    Returns:
+        The paths written, the card's last.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    config, links = presets.read_config(preset), {}
+    for what, picture in pictures.items():
+        if picture is not None:
+            links[what] = f"{path.stem}_{what}.png"
+            write_picture(path.parent / links[what], picture)
+    sizes = {
+        part: sum(value.size for value in presets.read_weights(preset, part).values())
+        for part in ("dvae", "prior")
+        if part in config
+    }
+    name = presets.locate(preset).resolve().name
+    text = model_card(name, config, sizes, figures, links, source, about)
+    partial = path.with_name(path.name + ".tmp")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+    return [str(path.parent / link) for link in links.values()] + [str(path)]

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from nwt_tf.layers.mel import LOG_FLOOR
+
 
 def code_bits(prior, codes, mel, style, episode=-1):
     """Cross entropy of one clip's codes in bits a code.
@@ -20,7 +22,9 @@ def code_bits(prior, codes, mel, style, episode=-1):
 
 
 def measure_prediction(prior, clips, default_style):
-    """Bits a code over clips, with the true sound and with the next clip's.
+    """Bits a code over clips, with the true sound, with the next clip's, and with silence.
+
+    What the sound tells the prior, in bits a code, is the difference to either of the latter.
 
     Args:
         prior: a built prior.
@@ -29,13 +33,16 @@ def measure_prediction(prior, clips, default_style):
 
     Returns:
         {"bits_per_code": with the clip's own posterior style, "bits_per_code_default_style",
-        "bits_per_code_other_sound": as the first, but with the next clip's sound}.
+        "bits_per_code_other_sound": as the first, but with the next clip's sound,
+        "bits_per_code_silence": with none}.
     """
-    own, default, other = [], [], []
+    own, default, other, silence = [], [], [], []
     for index, (codes, mel, episode) in enumerate(clips):
         style = prior.style_encoder(tf.constant(codes)[None]).mean[0]
         own.append(code_bits(prior, codes, mel, style, episode))
         default.append(code_bits(prior, codes, mel, np.float32(default_style), episode))
+        silent = np.full_like(mel, np.log(LOG_FLOOR))
+        silence.append(code_bits(prior, codes, silent, style, episode))
         stranger = clips[(index + 1) % len(clips)][1]
         if len(clips) > 1 and len(stranger) >= len(mel):
             other.append(code_bits(prior, codes, stranger[: len(mel)], style, episode))
@@ -43,4 +50,5 @@ def measure_prediction(prior, clips, default_style):
         "bits_per_code": float(np.mean(own)),
         "bits_per_code_default_style": float(np.mean(default)),
         "bits_per_code_other_sound": float(np.mean(other)) if other else None,
+        "bits_per_code_silence": float(np.mean(silence)),
     }

@@ -3,7 +3,14 @@
 import numpy as np
 import tensorflow as tf
 
-from nwt_tf.evaluation.metrics import code_usage, frame_psnr, frame_ssim
+from nwt_tf.evaluation.metrics import (
+    code_usage,
+    flicker,
+    frame_ms_ssim,
+    frame_psnr,
+    frame_ssim,
+    sharpness,
+)
 from nwt_tf.layers.pixels import to_pixels, to_unit_range
 
 
@@ -25,30 +32,44 @@ def reconstruct(dvae, video, episode=-1, seed=None):
 
 
 def measure_reconstruction(dvae, clips):
-    """Frame SSIM and PSNR, and the use of codes, over clips.
+    """How close pictures come back, how sharp and steady they are, and the use of codes.
 
     Args:
         dvae: a built DVAE.
         clips: an iterable of (uint8 [T, H, W, 3], episode index).
 
     Returns:
-        (figures {"ssim", "psnr", "clips", "frames", "bits_per_head", "used_per_head",
-        "bits_per_memcode"}, sheet uint8 [H, W, 3]: truth above reconstruction for the last clips).
+        (figures {"ssim", "ms_ssim", "psnr": means over frames, "sharpness", "true_sharpness",
+        "flicker", "true_flicker", "clips", "frames", and code_usage's}, sheet uint8 [H, W, 3]:
+        truth above reconstruction for the last clips).
+
+    Raises:
+        ValueError: there are no clips.
     """
-    ssim, psnr, codes, rows = [], [], [], []
+    frames, clip_flicker, codes, rows = {}, [], [], []
     for video, episode in clips:
         clip_codes, rendered = reconstruct(dvae, video, episode)
-        ssim.append(frame_ssim(video, rendered))
-        psnr.append(frame_psnr(video, rendered))
+        found = {
+            "ssim": frame_ssim(video, rendered),
+            "ms_ssim": frame_ms_ssim(video, rendered),
+            "psnr": frame_psnr(video, rendered),
+            "sharpness": sharpness(rendered),
+            "true_sharpness": sharpness(video),
+        }
+        for name, values in found.items():
+            frames.setdefault(name, []).append(values)
+        clip_flicker.append((flicker(rendered), flicker(video)))
         codes.append(clip_codes.reshape(-1, dvae.num_heads))
         rows = (rows + [strip(video), strip(rendered)])[-8:]
-    if not ssim:
+    if not codes:
         raise ValueError("There are no clips to measure.")
+    rendered_flicker, true_flicker = np.mean(clip_flicker, axis=0)
     figures = {
-        "ssim": float(np.concatenate(ssim).mean()),
-        "psnr": float(np.concatenate(psnr).mean()),
-        "clips": len(ssim),
-        "frames": int(sum(map(len, ssim))),
+        **{name: float(np.concatenate(values).mean()) for name, values in frames.items()},
+        "flicker": float(rendered_flicker),
+        "true_flicker": float(true_flicker),
+        "clips": len(codes),
+        "frames": int(sum(map(len, frames["ssim"]))),
         **code_usage(np.concatenate(codes), dvae.num_codes),
     }
     width = max(row.shape[1] for row in rows)

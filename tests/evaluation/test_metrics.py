@@ -1,9 +1,19 @@
 """Picture and code metrics against NumPy."""
 
+import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from nwt_tf.evaluation.metrics import code_usage, frame_psnr, frame_ssim
+from nwt_tf.evaluation.metrics import (
+    code_histogram,
+    code_usage,
+    flicker,
+    frame_ms_ssim,
+    frame_psnr,
+    frame_ssim,
+    sharpness,
+)
 
 
 @pytest.fixture
@@ -56,3 +66,44 @@ def test_code_usage_of_known_shares():
     np.testing.assert_allclose(usage["bits_per_head"], [3, 1, rare_bits], rtol=1e-6)
     assert usage["used_per_head"] == [8, 2, 1]
     np.testing.assert_allclose(usage["bits_per_memcode"], 4 + rare_bits, rtol=1e-6)
+
+
+def test_perplexity_is_the_number_of_codes_in_even_use():
+    even = np.arange(8000) % 8
+    half = np.arange(8000) % 2 * 5
+    usage = code_usage(np.stack([even, half], axis=-1), 8)
+    np.testing.assert_allclose(usage["perplexity_per_head"], [8, 2], rtol=1e-6)
+    histogram = code_histogram(np.stack([even, half], axis=-1), 8)
+    np.testing.assert_array_equal(histogram, [[1000] * 8, [4000, 0, 0, 0, 0, 4000, 0, 0]])
+
+
+def test_multi_scale_ssim(clip):
+    noise = np.random.default_rng(1).normal(scale=20, size=clip.shape)
+    other = np.clip(clip + noise, 0, 255).astype(np.uint8)
+    # The window fits into one scale of 24x20: that is SSIM itself.
+    np.testing.assert_allclose(frame_ms_ssim(clip, other), frame_ssim(clip, other), atol=1e-6)
+    large = cv2.resize(clip[0], (176, 180), interpolation=cv2.INTER_CUBIC)[None]
+    blurred = [cv2.GaussianBlur(large[0], (0, 0), sigma)[None] for sigma in (1, 3)]
+    assert frame_ms_ssim(large, large)[0] == pytest.approx(1.0, abs=1e-6)
+    found = [frame_ms_ssim(large, each)[0] for each in blurred]
+    assert 1 > found[0] > found[1] > 0
+    # Coarse scales forgive what is fine.
+    assert found[0] > frame_ssim(large, blurred[0])[0]
+    five = tf.image.ssim_multiscale(large, blurred[0], 255).numpy()
+    np.testing.assert_allclose(found[0], five[0], rtol=2e-4)  # the printed weights sum to 1.0001
+
+
+def test_sharpness_of_known_pictures():
+    board = np.uint8(np.indices((10, 12)).sum(axis=0) % 2 * 100)
+    video = np.repeat(np.stack([board, np.full_like(board, 77)])[..., None], 3, axis=-1)
+    # On the board every Laplacian is +400 or -400, as many of each.
+    np.testing.assert_allclose(sharpness(video), [400**2, 0])
+    soft = np.stack([cv2.GaussianBlur(frame, (0, 0), 1.0) for frame in video])
+    assert sharpness(soft)[0] < 0.1 * sharpness(video)[0]
+
+
+def test_flicker_is_what_jumps_not_what_moves():
+    steady = np.arange(10, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 5, 3), np.uint8)
+    jumping = np.uint8([[100], [110]] * 5)[..., None, None] * np.ones((1, 4, 5, 3), np.uint8)
+    assert flicker(steady) == 0.0 and flicker(steady[:2]) == 0.0
+    assert flicker(jumping) == pytest.approx(20.0)

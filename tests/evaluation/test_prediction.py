@@ -66,6 +66,11 @@ def test_figures_over_clips(far):
     ]
     np.testing.assert_allclose(figures["bits_per_code_other_sound"], np.mean(other), rtol=1e-6)
     assert figures["bits_per_code_other_sound"] != figures["bits_per_code"]
+    quiet = [
+        code_bits(far, c, np.full_like(m, np.log(1e-5)), s, e)
+        for (c, m, e), s in zip(clips, styles, strict=True)
+    ]
+    np.testing.assert_allclose(figures["bits_per_code_silence"], np.mean(quiet), rtol=1e-6)
 
 
 def test_one_clip_has_no_other_sound(far):
