@@ -1,4 +1,5 @@
-"""Prior experiments: `paper`, `small`, `tiny`, `demo`, and `*_mar`, `*_har` of the first three.
+"""Prior experiments: `paper`, `small`, `tiny`, `demo`, `*_mar` and `*_har` of the first three,
+`small_causal`.
 
     nwt train_prior --data_dir CODES --workdir WORK --config=small
 
@@ -21,6 +22,7 @@ class Model:
     style_widths: tuple = (256, 512, 512, 512)
     style_pyramid: tuple = (256, 128)
     embedding_dim: int = 128
+    causal_audio: bool = False  # no look-ahead in the sound; the paper's encoder looks ahead
     width: int = 1024
     hidden: int = 2048
     strides: tuple = (2, 1, 2)
@@ -39,6 +41,7 @@ class RasterModel:
     style_widths: tuple = (256, 512, 512, 512)
     style_pyramid: tuple = (256, 128, 64, 64)
     embedding_dim: int = 64
+    causal_audio: bool = False  # see Model
     projection: int = 512
     blocks: tuple = (
         ((1024, 1), (2048, 2), (1024, 4)),
@@ -162,6 +165,13 @@ def small():
             mixed_precision=True,
         ),
     )
+
+
+def small_causal():
+    """`small` with an audio encoder that does not look ahead, for streams without delay."""
+    config = small()
+    config.model.causal_audio = True
+    return config
 
 
 def small_mar():
@@ -294,6 +304,7 @@ def get_config(name="small"):
         "paper_mar": paper_mar,
         "paper_har": paper_har,
         "small": small,
+        "small_causal": small_causal,
         "small_mar": small_mar,
         "small_har": small_har,
         "tiny": tiny,

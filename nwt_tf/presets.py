@@ -158,13 +158,14 @@ def read_weights(name_or_dir, part):
     return weights
 
 
-def load(kind, part, name_or_dir):
+def load(kind, part, name_or_dir, dtype="float32"):
     """A model of a preset.
 
     Args:
         kind: its class; its arguments are the config's section `part`.
         part: 'dvae' or 'prior'.
         name_or_dir: see locate.
+        dtype: Keras policy of the model.
 
     Raises:
         ValueError: where the preset lacks the part or its weights are of another model.
@@ -173,7 +174,7 @@ def load(kind, part, name_or_dir):
     if section is None:
         raise ValueError(f"The preset {name_or_dir} has no {part}.")
     arguments = {key: value for key, value in section.items() if key != "kind"}
-    model = kind(**arguments)
+    model = kind(**arguments, dtype=dtype)
     model.build()
     assign(model, read_weights(name_or_dir, part), f"{locate(name_or_dir)} ({part})")
     return model

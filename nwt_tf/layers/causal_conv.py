@@ -3,7 +3,9 @@
 A causal convolution is computed from its taps in time laid side by side in the channels: the same
 sum, any dilation, and one code path for the full pass and for cached stepping (Paine et al., 2016).
 The state of a convolution is a ring of its last `history` inputs, so that a step writes one slot
-and moves nothing. Both decoders put a Mish behind each, hence the initial scale.
+and moves nothing. A step is one matrix product with the kernel as it lies in memory: at batch 1 the
+kernel is all that counts, and it is read once. Both decoders put a Mish behind each convolution,
+hence the initial scale.
 """
 
 import keras
@@ -52,17 +54,25 @@ class _CausalConv(keras.layers.Layer):
         """[n, ..., taps * channels] -> [n, ..., filters], n counting batch and time."""
         raise NotImplementedError
 
+    def _patches(self, taps):
+        """What each place of one moment reads: a list of [B, ..., channels], the oldest first, to
+        [B, ..., fan in] in the order of the kernel."""
+        raise NotImplementedError
+
+    def _slide(self, padded):
+        """[B, history + T, ..., channels] -> [B, T, ..., filters]."""
+        steps = tf.shape(padded)[1] - self.history
+        taps = ops.concatenate(
+            [padded[:, k * self.dilation :][:, :steps] for k in range(self.taps)], axis=-1
+        )
+        folded = ops.reshape(taps, (-1, *padded.shape[2:-1], self.taps * self.channels))
+        outputs = self._convolve(folded)
+        return ops.reshape(outputs, (tf.shape(padded)[0], steps, *outputs.shape[1:]))
+
     def call(self, inputs):
         """The full pass: [B, T, ..., channels] -> [B, T, ..., filters]."""
-        shape = tf.shape(inputs)
         space = [(0, 0)] * (len(inputs.shape) - 2)
-        padded = ops.pad(inputs, [(0, 0), (self.history, 0), *space])
-        taps = ops.concatenate(
-            [padded[:, k * self.dilation :][:, : shape[1]] for k in range(self.taps)], axis=-1
-        )
-        folded = ops.reshape(taps, (-1, *inputs.shape[2:-1], self.taps * self.channels))
-        outputs = self._convolve(folded)
-        return ops.reshape(outputs, (shape[0], shape[1], *outputs.shape[1:]))
+        return self._slide(ops.pad(inputs, [(0, 0), (self.history, 0), *space]))
 
     def init_state(self, batch, *space):
         """The ring before the first input: zeros [history, batch, *space, channels]."""
@@ -81,11 +91,38 @@ class _CausalConv(keras.layers.Layer):
         """
         back = tf.range(self.taps - 1, 0, -1) * self.dilation  # oldest tap first, as in call
         past = tf.gather(state, tf.math.floormod(position - back, max(self.history, 1)))
-        taps = ops.concatenate([*tf.unstack(past, self.taps - 1), inputs], axis=-1)
+        patches = self._patches([*tf.unstack(past, self.taps - 1), inputs])
         if self.history:
             slot = tf.math.floormod(position, self.history)
             state = tf.tensor_scatter_nd_update(state, [[slot]], inputs[None])
-        return self._convolve(taps), state
+        # Cast here: step() runs outside __call__, where Keras would cast.
+        kernel = ops.cast(ops.reshape(self.kernel, (-1, self.filters)), inputs.dtype)
+        outputs = ops.matmul(ops.reshape(patches, (-1, patches.shape[-1])), kernel)
+        outputs = outputs + ops.cast(self.bias, inputs.dtype)
+        return ops.reshape(outputs, (-1, *inputs.shape[1:-1], self.filters)), state
+
+    def extend(self, inputs, state, position):
+        """As many outputs as there are inputs: equal to that many steps.
+
+        Args:
+            inputs: [B, T, ..., channels] with static T, those from `position` on.
+            state, position: see step.
+
+        Returns:
+            ([B, T, ..., filters], next state).
+        """
+        if not self.history:
+            return self._slide(inputs), state
+        slots = tf.math.floormod(position + tf.range(self.history), self.history)
+        past = ops.moveaxis(tf.gather(state, slots), 0, 1)  # [B, history, ..., channels]
+        kept = min(inputs.shape[1], self.history)
+        last = position + tf.range(inputs.shape[1] - kept, inputs.shape[1])
+        state = tf.tensor_scatter_nd_update(
+            state,
+            tf.math.floormod(last, self.history)[:, None],
+            ops.moveaxis(inputs[:, inputs.shape[1] - kept :], 1, 0),
+        )
+        return self._slide(ops.concatenate([past, inputs], axis=1)), state
 
     def get_config(self):
         return {
@@ -101,8 +138,10 @@ class CausalConv1D(_CausalConv):
 
     def _convolve(self, taps):
         kernel = ops.reshape(self.kernel, (self.taps * self.channels, self.filters))
-        # Cast here: step() runs outside __call__, where Keras would cast.
         return ops.matmul(taps, ops.cast(kernel, taps.dtype)) + ops.cast(self.bias, taps.dtype)
+
+    def _patches(self, taps):
+        return ops.concatenate(taps, axis=-1)
 
 
 class CausalConv3D(_CausalConv):
@@ -115,3 +154,18 @@ class CausalConv3D(_CausalConv):
         kernel = ops.reshape(kernel, (height, width, self.taps * self.channels, self.filters))
         outputs = ops.conv(taps, ops.cast(kernel, taps.dtype), padding="same")
         return outputs + ops.cast(self.bias, taps.dtype)
+
+    def _patches(self, taps):
+        _, high, wide = self.kernel_size
+        around = [(0, 0), ((high - 1) // 2, high // 2), ((wide - 1) // 2, wide // 2), (0, 0)]
+        height, width = taps[-1].shape[1:3]
+        padded = [ops.pad(tap, around) for tap in taps]
+        return ops.concatenate(
+            [
+                tap[:, y : y + height, x : x + width]
+                for tap in padded
+                for y in range(high)
+                for x in range(wide)
+            ],
+            axis=-1,
+        )

@@ -53,8 +53,14 @@ class MelSpectrogram(keras.layers.Layer):
     def power(self, waveform):
         """The mel power spectrogram itself, before the logarithm."""
         padded = tf.pad(waveform, [(0, 0), (N_FFT // 2, N_FFT // 2)])
-        frames = tf.signal.frame(padded, N_FFT, HOP_LENGTH) * self._window
-        return tf.square(tf.abs(tf.signal.rfft(frames))) @ self._filters
+        return self._power_of_frames(tf.signal.frame(padded, N_FFT, HOP_LENGTH))
+
+    def _power_of_frames(self, frames):
+        return tf.square(tf.abs(tf.signal.rfft(frames * self._window))) @ self._filters
+
+    def of_frames(self, frames):
+        """Log-mel of frames that are cut already: float [B, M, N_FFT] -> float32 [B, M, 80]."""
+        return tf.math.log(tf.maximum(self._power_of_frames(frames), LOG_FLOOR))
 
     def call(self, waveform):
         return tf.math.log(tf.maximum(self.power(waveform), LOG_FLOOR))

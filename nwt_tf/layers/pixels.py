@@ -9,7 +9,12 @@ def to_unit_range(video):
     return tf.cast(video, tf.float32) / 127.5 - 1.0
 
 
+def quantize(video):
+    """float in [-1, 1] to uint8 pixels, rounded: a tensor."""
+    pixels = (tf.cast(video, tf.float32) + 1.0) * 127.5
+    return tf.cast(tf.clip_by_value(tf.round(pixels), 0.0, 255.0), tf.uint8)
+
+
 def to_pixels(video):
-    """float in [-1, 1] to uint8 pixels, rounded: a NumPy array."""
-    pixels = (np.asarray(video, np.float32) + 1.0) * 127.5
-    return np.clip(np.round(pixels), 0, 255).astype(np.uint8)
+    """As `quantize`, a NumPy array."""
+    return np.asarray(quantize(video))

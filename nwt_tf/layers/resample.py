@@ -1,4 +1,4 @@
-"""Between clips and frames, and between grids: reshapes, nearest upsampling, padding."""
+"""Between clips and frames, and between grids: reshapes, nearest upsampling, padding, windows."""
 
 import tensorflow as tf
 from keras import ops
@@ -28,3 +28,19 @@ def pad_grid(grids, height, width):
     bottom, right = height - grids.shape[-3], width - grids.shape[-2]
     lead = [(0, 0)] * (len(grids.shape) - 3)
     return ops.pad(grids, [*lead, (0, bottom), (0, right), (0, 0)])
+
+
+def keep_valid(clips, valid):
+    """Zeros the frames of [B, T, ...] that lie outside of the clip.
+
+    A window of a clip that hangs over its end, zeroed behind every layer, meets there what the
+    layer's own padding would give the whole clip.
+
+    Args:
+        clips: float [B, T, ...].
+        valid: [T], 1 for frames of the clip and 0 for others; None for all.
+    """
+    if valid is None:
+        return clips
+    sides = [1] * (len(clips.shape) - 2)
+    return clips * ops.cast(ops.reshape(valid, (1, -1, *sides)), clips.dtype)

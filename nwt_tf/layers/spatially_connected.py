@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from nwt_tf.layers.initializers import MISH_GAIN, time_centred
-from nwt_tf.layers.resample import upsample
+from nwt_tf.layers.resample import keep_valid, upsample
 
 
 class SpatiallyConnected3D(keras.layers.Layer):
@@ -110,7 +110,8 @@ class SpatialPyramid(keras.layers.Layer):
         kernel_size: of every SC3D.
         time_padding: see SpatiallyConnected3D.
 
-    Input: float [B, T, C]. Output: [B, T', 2^n, 2^n, widths[-1]] through the Mish activation.
+    Input: float [B, T, C], and `valid` [T] or None, see keep_valid. Output:
+    [B, T', 2^n, 2^n, widths[-1]] through the Mish activation.
     """
 
     DEPTH = 3  # SC3D layers a level
@@ -143,12 +144,12 @@ class SpatialPyramid(keras.layers.Layer):
                 channels = width
         self.built = True
 
-    def call(self, features):
+    def call(self, features, valid=None):
         grids = features[:, :, None, None]  # [B, T, 1, 1, C]
         for level in self.levels:
             grids = upsample(grids)
             for layer in level:
-                grids = keras.activations.mish(layer(grids))
+                grids = keep_valid(keras.activations.mish(layer(grids)), valid)
         return grids
 
     def get_config(self):

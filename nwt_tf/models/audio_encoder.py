@@ -5,6 +5,7 @@ from keras import ops
 
 from nwt_tf.layers.initializers import TimeCentred, mish_uniform
 from nwt_tf.layers.mel import MELS_PER_FRAME
+from nwt_tf.layers.resample import keep_valid
 from nwt_tf.layers.spatially_connected import SpatialPyramid
 
 DILATIONS = (1, 1, 1, 1, 2, 4, 8)  # of the seven Conv1D
@@ -19,28 +20,39 @@ class AudioEncoder(keras.layers.Layer):
     Args:
         widths: of the seven Conv1D.
         pyramid: of the SC3D levels.
+        causal: read no sound after a frame; the paper's encoder looks ahead.
 
-    Input: float [B, 4 T, 80], log-mel aligned to the video. Output: [B, T, 2^n, 2^n, pyramid[-1]].
+    Input: float [B, 4 T, 80], log-mel aligned to the video, and for a window of a clip `valid` [T],
+    see keep_valid. Output: [B, T, 2^n, 2^n, pyramid[-1]]; of a window, those at least `context`
+    frames from its ends are the clip's.
     """
 
-    def __init__(self, widths, pyramid, **kwargs):
+    def __init__(self, widths, pyramid, causal=False, **kwargs):
         super().__init__(**kwargs)
-        self._arguments = {"widths": list(widths), "pyramid": list(pyramid)}
+        self._arguments = {"widths": list(widths), "pyramid": list(pyramid), "causal": causal}
+        padding = "causal" if causal else "same"
         self.convs = [
             keras.layers.Conv1D(
                 width,
                 MELS_PER_FRAME if i == 0 else 3,
                 strides=MELS_PER_FRAME if i == 0 else 1,
                 dilation_rate=dilation,
-                padding="valid" if i == 0 else "same",
+                padding="valid" if i == 0 else padding,
                 activation=keras.activations.mish,
-                kernel_initializer=TimeCentred() if i else mish_uniform(),
+                kernel_initializer=(
+                    TimeCentred(centre=2 if causal else 1) if i else mish_uniform()
+                ),
                 dtype=self.dtype_policy,
                 name=f"conv{i}",
             )
             for i, (width, dilation) in enumerate(zip(widths, DILATIONS, strict=True))
         ]
-        self.pyramid = SpatialPyramid(pyramid, dtype=self.dtype_policy, name="pyramid")
+        self.pyramid = SpatialPyramid(
+            pyramid, time_padding=padding, dtype=self.dtype_policy, name="pyramid"
+        )
+        reach = sum(DILATIONS[1:]) + (self.pyramid.time_span - 1) // 2
+        # Frames before and after one that its features depend on.
+        self.context = (2 * reach, 0) if causal else (reach, reach)
 
     def build(self, input_shape):
         shape = tuple(input_shape)
@@ -50,12 +62,12 @@ class AudioEncoder(keras.layers.Layer):
         self.pyramid.build(shape)
         self.built = True
 
-    def call(self, mel):
+    def call(self, mel, valid=None):
         # Log-mel lies in [-11.5, 8]; this brings speech to about zero mean and unit spread.
         features = ops.cast((mel + 6.0) / 4.0, self.compute_dtype)
         for conv in self.convs:
-            features = conv(features)
-        return self.pyramid(features)
+            features = keep_valid(conv(features), valid)
+        return self.pyramid(features, valid)
 
     def get_config(self):
         return {**super().get_config(), **self._arguments}

@@ -7,7 +7,7 @@ from keras import ops
 from nwt_tf import presets
 from nwt_tf.layers.episode_embedding import EpisodeEmbedding
 from nwt_tf.layers.hard_attention import MultiHeadHardAttention, gumbel_noise
-from nwt_tf.layers.resample import fold_time, unfold_time, upsample
+from nwt_tf.layers.resample import fold_time, keep_valid, unfold_time, upsample
 from nwt_tf.layers.residual import ResidualBlock2D, leaky_relu
 from nwt_tf.models.input_checks import (
     check_at_least,
@@ -109,8 +109,17 @@ class Decoder(keras.layers.Layer):
         self.pixels = keras.layers.Conv2D(3, 4, activation="tanh", name="pixels", **conv)
 
     def call(self, values):
+        return self.frames(self.temporal(values))
+
+    def temporal(self, values, valid=None):
+        """The temporal block; of a window with `valid` [T], see keep_valid."""
+        values = keep_valid(values, valid)
         for layer in self.temporal_layers:
-            values = layer(values)
+            values = keep_valid(layer(values), valid)
+        return values
+
+    def frames(self, values):
+        """Everything behind the temporal block, frame by frame."""
         frames = fold_time(values)
         for up, blocks in self.stages:
             frames = up(upsample(frames))
@@ -196,11 +205,15 @@ class DVAE(keras.Model):
 
     def render(self, values, episode):
         """Decoder on attention values [B, T, h, w, code_dim] -> video; episode as in decode."""
-        embedded = self.episode_embedding(episode)[:, None, None, None]  # [B, 1, 1, 1, E]
+        return self.decoder(self._with_episode(values, self.episode_embedding(episode)))
+
+    def _with_episode(self, values, vectors):
+        """Values [B, T, h, w, code_dim] with episode vectors [B, E] tiled behind them."""
         tiled = tf.broadcast_to(
-            embedded, tf.concat([tf.shape(values)[:-1], [embedded.shape[-1]]], axis=0)
+            vectors[:, None, None, None],
+            tf.concat([tf.shape(values)[:-1], [vectors.shape[-1]]], axis=0),
         )
-        return self.decoder(ops.concatenate([values, tiled], axis=-1))
+        return ops.concatenate([values, ops.cast(tiled, values.dtype)], axis=-1)
 
     def call(self, video, episode=None, seed=None, training=False):
         """Reconstructs a clip.
@@ -283,21 +296,51 @@ class DVAE(keras.Model):
         codes = tf.convert_to_tensor(codes)
         check_codes(codes, self.grid, self.num_heads, self.num_codes)
         check_at_least(1, window=window)
-        episode = self._episode(episode, like=codes)
-        return self._windows(lambda part: self._decode(part, episode), codes, window)
+        vectors = self.episode_embedding(self._episode(episode, like=codes))
+        frames = codes.shape[1]
+        return self._decoded(codes, vectors, frames, min(window, frames))
+
+    def _decoded(self, codes, vectors, frames, window):
+        around = [(0, 0), (self.context, window + self.context), *[(0, 0)] * 3]
+        codes = tf.pad(codes, around)
+        for start in range(0, frames, window):
+            places = tf.range(start - self.context, start + window + self.context)
+            valid = (places >= 0) & (places < frames)
+            part = codes[:, start : start + window + 2 * self.context]
+            yield self._decode(part, valid, vectors)[:, : frames - start]
+
+    def decode_window(self, codes, valid, vectors):
+        """Renders the middle of a window of codes: equal to those frames of the whole clip.
+
+        Args:
+            codes: int [B, context + W + context, h, w, num_heads]; outside of the clip any codes.
+            valid: [context + W + context], whether a frame is the clip's.
+            vectors: float [B, episode_dim], rows of the episode embedding or mixtures of them.
+
+        Returns:
+            float32 [B, W, height, width, 3] in (-1, 1).
+        """
+        values = self.decoder.temporal(
+            self._with_episode(self.attention.lookup(codes), vectors), valid
+        )
+        return self.decoder.frames(values[:, self.context : -self.context])
 
     @tf.function(reduce_retracing=True)
-    def _decode(self, codes, episode):
-        return self.render(self.attention.lookup(codes), episode)
+    def _decode(self, codes, valid, vectors):
+        return self.decode_window(codes, valid, vectors)
 
     @classmethod
-    def from_preset(cls, name_or_dir):
+    def from_preset(cls, name_or_dir, dtype="float32"):
         """The DVAE of a preset: a folder (a training workdir is one) or a shipped name.
+
+        Args:
+            name_or_dir: see presets.locate.
+            dtype: policy of its layers.
 
         Raises:
             ValueError: for no such preset or weights of another model.
         """
-        return presets.load(cls, "dvae", name_or_dir)
+        return presets.load(cls, "dvae", name_or_dir, dtype)
 
     def get_config(self):
         return dict(self._arguments)

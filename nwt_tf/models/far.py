@@ -6,6 +6,7 @@ from keras import ops
 
 from nwt_tf.layers.causal_conv import CausalConv3D
 from nwt_tf.layers.code_embedding import CodeEmbedding
+from nwt_tf.layers.conditioned_projection import ConditionedProjection
 from nwt_tf.layers.initializers import mish_uniform
 from nwt_tf.layers.resample import fold_time, pad_grid, unfold_time, upsample
 from nwt_tf.models.prior import Prior
@@ -97,7 +98,7 @@ class FAR(Prior):
             for i, factor in enumerate(strides)
         ]
         self.projections = [
-            keras.layers.Dense(width, dtype=policy, name=f"project{i}")
+            ConditionedProjection(width, dtype=policy, name=f"project{i}")
             for i in range(len(dilations))
         ]
         self.blocks = [
@@ -142,17 +143,13 @@ class FAR(Prior):
         """
         past = ops.concatenate([-tf.ones_like(codes[:, :1]), codes[:, :-1]], axis=1)
         activations = unfold_time(self._downsample(fold_time(past)), like=codes)
-        for i, block in enumerate(self.blocks):
-            branch = self.projections[i](conditioning.concatenate(activations))
+        for projection, block in zip(self.projections, self.blocks, strict=True):
+            branch = projection(activations, *conditioning)
             for conv in block:
                 branch = keras.activations.mish(conv(branch))
             activations = activations + branch
         logits = self._upsample(fold_time(activations))
         return tf.reshape(logits, tf.concat([tf.shape(codes), [self.num_codes]], axis=0))
-
-    def at(self, conditioning, index):
-        """The conditioning of frame `index`."""
-        return conditioning.frame(index)
 
     def init_state(self, batch):
         """State before the first frame: (position, a ring a causal convolution)."""
@@ -162,13 +159,13 @@ class FAR(Prior):
         )
         return tf.zeros((), tf.int32), rings
 
-    def step(self, codes, state, conditioning):
+    def step(self, codes, state, shares):
         """Logits of one frame.
 
         Args:
             codes: int32 [B, h, w, heads] of the frame before; -1 everywhere before the first.
             state: from init_state or the last step.
-            conditioning: of this frame, see `at`.
+            shares: of this frame, see `at`.
 
         Returns:
             (logits float32 [B, h, w, heads, num_codes], next state).
@@ -176,11 +173,11 @@ class FAR(Prior):
         position, rings = state
         activations = self._downsample(codes)
         after = []
-        for i, block in enumerate(self.blocks):
-            branch = self.projections[i](conditioning.concatenate(activations))
+        for projection, block, share in zip(self.projections, self.blocks, shares, strict=True):
+            branch = projection.combine(activations, share)
             for conv in block:
                 branch, ring = conv.step(branch, rings[len(after)], position)
                 branch = keras.activations.mish(branch)
                 after.append(ring)
             activations = activations + branch
-        return self._upsample(activations), (position + 1, tuple(after))
+        return self._upsample(activations), (self.after(position, 1), tuple(after))

@@ -65,9 +65,15 @@ class HAR(MAR):
         logits = self._head_logits(features, ops.reshape(codes, (-1, self.num_heads)))
         return tf.reshape(logits, tf.concat([tf.shape(codes), [self.num_codes]], axis=0))
 
-    def draw(self, codes, state, conditioning, choose):
+    def guess_logits(self, features, codes):
+        """Logits of every head given the guessed heads before it; see MAR."""
+        flat = ops.reshape(features, (-1, features.shape[-1]))
+        logits = self._head_logits(flat, ops.reshape(codes, (-1, self.num_heads)))
+        return tf.reshape(logits, tf.concat([tf.shape(codes), [self.num_codes]], axis=0))
+
+    def draw(self, codes, state, shares, choose):
         """Samples one Memcode, head after head; see Prior.draw."""
-        features, state = self.body_step(codes, state, conditioning)
+        features, state = self.body_step(codes, state, shares)
         projected = self.head_input(features)
         batch = tf.shape(codes)[0]
         rings = [conv.init_state(batch) for conv in self.head_convs]
@@ -81,7 +87,7 @@ class HAR(MAR):
             chosen.append(choose(logits[:, None])[:, 0])
         return tf.stack(chosen[1:], axis=-1), state
 
-    def step(self, codes, state, conditioning):
+    def step(self, codes, state, shares):
         """A Memcode's heads depend on one another: use `draw`.
 
         Raises:

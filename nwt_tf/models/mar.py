@@ -6,7 +6,8 @@ from keras import ops
 
 from nwt_tf.layers.causal_conv import CausalConv1D
 from nwt_tf.layers.code_embedding import CodeEmbedding
-from nwt_tf.models.prior import Conditioning, Prior
+from nwt_tf.layers.conditioned_projection import ConditionedProjection
+from nwt_tf.models.prior import Prior
 
 
 class MAR(Prior):
@@ -84,7 +85,7 @@ class MAR(Prior):
             num_codes, embedding_dim, "sum", dtype=policy, name="embedding"
         )
         self.projections = [
-            keras.layers.Dense(projection, dtype=policy, name=f"project{i}")
+            ConditionedProjection(projection, dtype=policy, name=f"project{i}")
             for i in range(len(blocks))
         ]
         self.blocks = [
@@ -100,20 +101,39 @@ class MAR(Prior):
         """Logits that the output layer gives at once: those of all heads."""
         return self.num_heads * self.num_codes
 
-    def condition(self, mel, style, episode):
-        """Conditioning cropped to the grid: audio [B, T, h, w, A], style [B, 1, h, w, S]."""
+    def _crop(self, grids):
+        """[B, T, 2^n, 2^n, C] -> [B, T, h, w, C]."""
         height, width = self.grid
-        audio, style, episode = super().condition(mel, style, episode)
-        crop = (..., slice(height), slice(width), slice(None))
-        return Conditioning(audio[crop], style[crop], episode)
+        return grids[..., :height, :width, :]
 
-    def _run(self, codes, conditioning, convolve):
-        """The decoder's body: int [B, (N,) heads] -> [B, (N,) width]; `convolve` is told the
-        convolution's number, the convolution and its input."""
+    def hear(self, mel, valid=None):
+        """Audio features cropped to the grid; see Prior.hear."""
+        return self._crop(super().hear(mel, valid))
+
+    def style_features(self, style):
+        """Style cropped to the grid; see Prior.style_features."""
+        return self._crop(super().style_features(style))
+
+    def project(self, conditioning):
+        """As Prior.project, with a frame's Memcodes in raster order: [B, T h w, projection]."""
+        batch = tf.shape(conditioning.audio)[0]
+        return tuple(
+            share._replace(values=ops.reshape(share.values, (batch, -1, share.values.shape[-1])))
+            for share in super().project(conditioning)
+        )
+
+    def _run(self, codes, project, convolve):
+        """The decoder's body: int [B, (N,) heads] -> [B, (N,) width].
+
+        Args:
+            codes: those before each Memcode.
+            project: (number of a block, its projection, activations) -> projected.
+            convolve: (number of a convolution, the convolution, its input) -> its output.
+        """
         activations = self.embedding(codes)
         number = 0
-        for projection, block in zip(self.projections, self.blocks, strict=True):
-            branch = projection(conditioning.concatenate(activations))
+        for i, block in enumerate(self.blocks):
+            branch = project(i, self.projections[i], activations)
             for conv in block:
                 branch = keras.activations.mish(convolve(number, conv, branch))
                 number += 1
@@ -123,31 +143,50 @@ class MAR(Prior):
 
     def body(self, codes, conditioning):
         """Features of every Memcode of a clip from the Memcodes before it: [B, N, width]."""
-        batch = tf.shape(codes)[0]
-        past = ops.reshape(codes, (batch, -1, self.num_heads))  # raster order
+        past = ops.reshape(codes, (tf.shape(codes)[0], -1, self.num_heads))  # raster order
         past = ops.concatenate([-tf.ones_like(past[:, :1]), past[:, :-1]], axis=1)
-        style = tf.broadcast_to(
-            conditioning.style,
-            tf.concat([tf.shape(codes)[:-1], [conditioning.style.shape[-1]]], axis=0),
+        return self._run(
+            past,
+            lambda i, projection, activations: projection(activations, *conditioning),
+            lambda number, conv, branch: conv(branch),
         )
-        rows = [
-            ops.reshape(each, (batch, -1, each.shape[-1])) for each in (conditioning.audio, style)
-        ]
-        sequence = Conditioning(*rows, conditioning.episode)
-        return self._run(past, sequence, lambda number, conv, branch: conv(branch))
 
-    def body_step(self, codes, state, conditioning):
-        """One Memcode's features [B, width] and the next state."""
+    def _cached(self, codes, state, shares, method):
+        """Body by a method of the convolutions that takes and gives their rings."""
         position, rings = state
         after = []
 
         def convolve(number, conv, branch):
-            branch, ring = conv.step(branch, rings[number], position)
+            branch, ring = getattr(conv, method)(branch, rings[number], position)
             after.append(ring)
             return branch
 
-        features = self._run(codes, conditioning, convolve)
-        return features, (position + 1, tuple(after))
+        features = self._run(
+            codes,
+            lambda i, projection, activations: projection.combine(activations, shares[i]),
+            convolve,
+        )
+        return features, tuple(after)
+
+    def body_step(self, codes, state, shares):
+        """One Memcode's features [B, width] and the next state."""
+        features, rings = self._cached(codes, state, shares, "step")
+        return features, (self.after(state[0], 1), rings)
+
+    def body_extend(self, codes, state, shares):
+        """Features of the N Memcodes that come next, and the state behind them: N steps at once.
+
+        Args:
+            codes: int32 [B, N, heads] with static N, the Memcode before each; -1 everywhere before
+                the first.
+            state: see init_state.
+            shares: of these Memcodes, values [B, N, projection].
+
+        Returns:
+            ([B, N, width], next state).
+        """
+        features, rings = self._cached(codes, state, shares, "extend")
+        return features, (self.after(state[0], codes.shape[1]), rings)
 
     def _logits(self, features):
         """[..., width] -> float32 [..., heads, num_codes]."""
@@ -167,32 +206,33 @@ class MAR(Prior):
         logits = self._logits(self.body(codes, conditioning))
         return tf.reshape(logits, tf.concat([tf.shape(codes), [self.num_codes]], axis=0))
 
-    def at(self, conditioning, index):
-        """The conditioning of Memcode `index` of a clip: audio [B, A], style [B, S]."""
-        height, width = self.grid
-        frame, place = index // (height * width), index % (height * width)
-        y, x = place // width, place % width
-        return Conditioning(
-            conditioning.audio[:, frame, y, x],
-            conditioning.style[:, 0, y, x],
-            conditioning.episode,
-        )
-
     def init_state(self, batch):
         """State before the first Memcode: (position, a ring a causal convolution)."""
         rings = tuple(conv.init_state(batch) for block in self.blocks for conv in block)
         return tf.zeros((), tf.int32), rings
 
-    def step(self, codes, state, conditioning):
+    def step(self, codes, state, shares):
         """Logits of one Memcode.
 
         Args:
             codes: int32 [B, heads] of the Memcode before; -1 everywhere before the first.
             state: from init_state or the last step.
-            conditioning: of this Memcode, see `at`.
+            shares: of this Memcode, see `at`.
 
         Returns:
             (logits float32 [B, heads, num_codes], next state).
         """
-        features, state = self.body_step(codes, state, conditioning)
+        features, state = self.body_step(codes, state, shares)
         return self._logits(features), state
+
+    def guess_logits(self, features, codes):
+        """Logits of Memcodes whose codes are guessed; only HAR's depend on the guess.
+
+        Args:
+            features: [B, N, width], see body_extend.
+            codes: int32 [B, N, heads], the guess.
+
+        Returns:
+            float32 [B, N, heads, num_codes].
+        """
+        return self._logits(features)

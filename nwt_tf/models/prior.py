@@ -1,5 +1,6 @@
 """What the autoregressive priors share (section 2.2): encoders, style, episodes, likelihood."""
 
+import math
 from typing import NamedTuple
 
 import keras
@@ -30,36 +31,22 @@ class Conditioning(NamedTuple):
     style: tf.Tensor
     episode: tf.Tensor
 
-    def frame(self, index):
-        """The conditioning of one frame: audio [B, s, s, A], style [B, s, s, S], episode [B, E]."""
-        return Conditioning(self.audio[:, index], self.style[:, 0], self.episode)
-
-    def concatenate(self, activations):
-        """Activations [B, ..., C] with audio, and style and episode tiled to them, behind (B.3)."""
-        shape = tf.shape(activations)[:-1]
-        episode = self.episode
-        while len(episode.shape) < len(activations.shape):
-            episode = episode[:, None]
-        tiled = [
-            tf.broadcast_to(each, tf.concat([shape, [each.shape[-1]]], axis=0))
-            for each in (self.style, episode)
-        ]
-        return ops.concatenate([activations, self.audio, *tiled], axis=-1)
-
 
 class Prior(keras.Model):
     """p(z | y): Memcodes from sound, style and episode. Subclasses give the autoregressive decoder.
 
     A subclass implements `logits(codes, conditioning)` on whole clips, and for sampling
-    `init_state(batch)` and `step(codes, state, conditioning)`, which go element by element: frames
-    for FAR, Memcodes in raster order for MAR and HAR.
+    `init_state(batch)` and `step(codes, state, shares)`, which go element by element: frames for
+    FAR, Memcodes in raster order for MAR and HAR. What the conditioning adds to the decoder does
+    not depend on the codes: `project` computes it for many elements at once, `at` takes one out.
+    A subclass has `projections`, a ConditionedProjection a block.
 
     Args:
         grid: (h, w) of the Memcodes.
         num_heads, num_codes: of a Memcode.
         num_episodes: named episodes; the embedding has a further row for 'none'.
         episode_dim: width of the episode embedding (B.3).
-        audio_widths, audio_pyramid: see AudioEncoder.
+        audio_widths, audio_pyramid, causal_audio: see AudioEncoder.
         style_dim, style_widths, style_pyramid: see StyleEncoder and StylePyramid.
         embedding_dim, merge: of the code embedding.
         padded_grid: the (height, width) that the style encoder reads.
@@ -89,6 +76,7 @@ class Prior(keras.Model):
         padded_grid,
         steps_per_frame,
         element_shape,
+        causal_audio=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -107,6 +95,7 @@ class Prior(keras.Model):
             "style_widths": list(style_widths),
             "style_pyramid": list(style_pyramid),
             "embedding_dim": embedding_dim,
+            "causal_audio": causal_audio,
         }
         self.grid = tuple(grid)
         self.num_heads, self.num_codes = num_heads, num_codes
@@ -115,7 +104,9 @@ class Prior(keras.Model):
         self.steps_per_frame = steps_per_frame
         self.element_shape = tuple(element_shape)
         policy = self.dtype_policy
-        self.audio_encoder = AudioEncoder(audio_widths, audio_pyramid, dtype=policy, name="audio")
+        self.audio_encoder = AudioEncoder(
+            audio_widths, audio_pyramid, causal_audio, dtype=policy, name="audio"
+        )
         self.style_encoder = StyleEncoder(
             num_codes,
             embedding_dim,
@@ -140,7 +131,7 @@ class Prior(keras.Model):
             self.built = True
             codes = tf.zeros((1, 2, *self.grid, self.num_heads), tf.int32)
             mel = tf.zeros((1, 2 * MELS_PER_FRAME, N_MELS))
-            self(mel, codes, tf.zeros((1,), tf.int32), seed=tf.zeros((2,), tf.int32))
+            self(mel, codes, tf.constant([-1]), seed=tf.zeros((2,), tf.int32))
 
     def condition(self, mel, style, episode):
         """Conditioning of whole clips.
@@ -161,8 +152,19 @@ class Prior(keras.Model):
         check_shape("style", style, (None, self.style_dim), f"[B, {self.style_dim}]")
         check_episode(episode, self.num_episodes, self.episode_embedding.output_dim)
         return Conditioning(
-            self.audio_encoder(mel), self.style_grid(style), self.episode_embedding(episode)
+            self.hear(mel), self.style_features(style), self.episode_embedding(episode)
         )
+
+    def hear(self, mel, valid=None):
+        """Audio features on the decoder's grid: [B, 4 T, 80] -> [B, T, s, s, A].
+
+        For a window of a clip with `valid` and the context of the audio encoder, see there.
+        """
+        return self.audio_encoder(mel, valid)
+
+    def style_features(self, style):
+        """Style on the decoder's grid, the same for all frames: [B, D] -> [B, 1, s, s, S]."""
+        return self.style_grid(style)
 
     def call(self, mel, codes, episode, seed, history=None):
         """Teacher-forced logits with the style sampled from the posterior (B.2.2).
@@ -182,24 +184,34 @@ class Prior(keras.Model):
         conditioning = self.condition(mel, posterior.sample(seed), episode)
         return self.logits(codes if history is None else history, conditioning), posterior
 
-    def at(self, conditioning, index):
-        """The conditioning of the element `index` (int32 scalar) of a clip."""
-        raise NotImplementedError
+    def project(self, conditioning):
+        """A Share a block, values [B, elements, ..., filters]: all that the decoder is told."""
+        return tuple(projection.share(*conditioning) for projection in self.projections)
 
-    def draw(self, codes, state, conditioning, choose):
+    def at(self, shares, index):
+        """The shares of the element `index` (int32 scalar): values [B, ..., filters]."""
+        return tuple(share._replace(values=share.values[:, index]) for share in shares)
+
+    def after(self, position, steps):
+        """The position `steps` later, int32 scalar, modulo the length of all rings together: a
+        stream of days does not overflow it."""
+        lengths = [conv.history for block in self.blocks for conv in block if conv.history]
+        return tf.math.floormod(position + steps, math.lcm(*lengths))
+
+    def draw(self, codes, state, shares, choose):
         """Samples one element.
 
         Args:
             codes: int32 [B, *element_shape], the element before; -1 everywhere before the first.
             state: from init_state or the last draw.
-            conditioning: of this element, see `at`.
+            shares: of this element, see `at`.
             choose: float32 logits [B, ..., heads, num_codes] -> int32 codes [B, ..., heads]; called
                 once with all heads, or by HAR once a head.
 
         Returns:
             (codes of the element, next state).
         """
-        logits, state = self.step(codes, state, conditioning)
+        logits, state = self.step(codes, state, shares)
         return choose(logits), state
 
     def log_prob(self, codes, conditioning):

@@ -81,3 +81,18 @@ def test_the_ring_holds_the_last_inputs_each_in_its_slot():
         state = layer.step(clip[:, t], state, t)[1]
     for t in (3, 4, 5, 6):
         np.testing.assert_array_equal(state[t % 4], clip[:, t])
+
+
+@pytest.mark.parametrize("dilation", DILATIONS)
+@pytest.mark.parametrize("kernel_size", [(3, 2, 2), (4,), (1,)])
+def test_extending_equals_the_full_pass_however_it_is_cut(kernel_size, dilation):
+    layer, clip = layer_of(kernel_size, dilation), clip_of(kernel_size)
+    state, found, stepped = layer.init_state(len(clip), *clip.shape[2:-1]), [], None
+    for start, end in ((0, 1), (1, 3), (3, FRAMES)):
+        outputs, state = layer.extend(clip[:, start:end], state, tf.constant(start))
+        found.append(outputs)
+    np.testing.assert_allclose(np.concatenate(found, axis=1), layer(clip), atol=1e-5)
+    stepped = layer.init_state(len(clip), *clip.shape[2:-1])
+    for t in range(FRAMES):
+        stepped = layer.step(clip[:, t], stepped, tf.constant(t))[1]
+    np.testing.assert_array_equal(state, stepped)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nwt_tf.layers.resample import fold_time, pad_grid, unfold_time, upsample
+from nwt_tf.layers.resample import fold_time, keep_valid, pad_grid, unfold_time, upsample
 
 
 @pytest.fixture
@@ -53,3 +53,11 @@ def test_padding_adds_zeros_at_the_bottom_and_right(lead):
     expected = np.zeros((*lead, 5, 4, 4), np.float32)
     expected[..., :3, :2, :] = grids
     np.testing.assert_array_equal(found, expected)
+
+
+def test_keep_valid_zeros_the_frames_outside_of_the_clip():
+    clips = tf.ones((2, 4, 3, 3, 5))
+    assert keep_valid(clips, None) is clips
+    kept = keep_valid(clips, tf.constant([False, True, True, False]))
+    np.testing.assert_array_equal(tf.reduce_sum(kept, axis=(0, 2, 3, 4)), [0, 90, 90, 0])
+    assert keep_valid(tf.ones((1, 2, 3), tf.bfloat16), [1, 0]).dtype == tf.bfloat16

@@ -16,8 +16,8 @@ from nwt_tf.training.prior_trainer import PriorTrainer
 
 VARIANTS = {
     dvae_config: "paper, paper_mem8, small, small_mem8, tiny, demo",
-    prior_config: "paper, paper_mar, paper_har, small, small_mar, small_har, tiny, tiny_mar, "
-    "tiny_har, demo",
+    prior_config: "paper, paper_mar, paper_har, small, small_causal, small_mar, small_har, tiny, "
+    "tiny_mar, tiny_har, demo",
 }
 
 

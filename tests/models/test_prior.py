@@ -44,8 +44,8 @@ def drawn_logits(prior, codes, conditioning):
     found = []
     for n, true in enumerate(np.moveaxis(elements(prior, codes), 1, 0)):
         teacher = Teacher(true)
-        at = prior.at(conditioning, tf.constant(n))
-        before, state = prior.draw(tf.constant(before), state, at, teacher)
+        shares = prior.at(prior.project(conditioning), tf.constant(n))
+        before, state = prior.draw(tf.constant(before), state, shares, teacher)
         np.testing.assert_array_equal(before, true)
         found.append(np.concatenate(teacher.heard, axis=-2))
     return np.stack(found, axis=1)
@@ -62,15 +62,24 @@ def test_cached_drawing_equals_the_full_pass_at_every_element(prior, dtype, tole
     np.testing.assert_allclose(drawn_logits(prior, codes, conditioning), full, atol=tolerance)
 
 
-def test_the_conditioning_of_an_element_is_that_of_its_frame_and_place(prior):
+def test_an_element_s_share_is_the_projection_of_its_own_conditioning(prior):
+    """Activations with audio, style and episode concatenated behind them, times the kernel."""
     conditioning = conditioning_of(prior, 3, batch=2)
+    shares = prior.project(conditioning)
     for n in range(3 * prior.steps_per_frame):
         frame, place = divmod(n, prior.steps_per_frame)
         where = divmod(place, prior.grid[1]) if prior.steps_per_frame > 1 else ()
-        at = prior.at(conditioning, tf.constant(n))
-        np.testing.assert_array_equal(at.audio, conditioning.audio.numpy()[:, frame][:, *where])
-        np.testing.assert_array_equal(at.style, conditioning.style.numpy()[:, 0][:, *where])
-        np.testing.assert_array_equal(at.episode, conditioning.episode)
+        audio = conditioning.audio.numpy()[:, frame][:, *where]
+        style = conditioning.style.numpy()[:, 0][:, *where]
+        episode = conditioning.episode.numpy().reshape(2, *[1] * (audio.ndim - 2), -1)
+        episode = np.broadcast_to(episode, (*audio.shape[:-1], episode.shape[-1]))
+        for projection, share in zip(prior.projections, prior.at(shares, n), strict=True):
+            activations = np.ones((*audio.shape[:-1], projection.widths[0]), np.float32)
+            behind = np.concatenate([activations, audio, style, episode], axis=-1)
+            expected = behind @ projection.kernel.numpy() + projection.bias.numpy()
+            np.testing.assert_allclose(
+                projection.combine(activations, share), expected, atol=1e-5
+            )
 
 
 def test_the_sound_of_an_element_moves_it_and_none_before(prior):

@@ -66,3 +66,30 @@ def test_style_grid_is_one_for_all_frames():
     grid = pyramid(style)
     assert grid.shape == (2, 1, 4, 4, 5)
     assert np.abs(grid[0] - grid[1]).max() > 1e-4
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_audio_features_reach_as_far_as_the_context_says(causal):
+    """By gradients: frames outside of `context` have exactly none, those at its ends have some."""
+    encoder = AudioEncoder((4,) * 7, (3,), causal=causal)
+    before, after = encoder.context
+    assert (before, after) == ((40, 0) if causal else (20, 20))
+    frames, at = before + after + 9, before + 4
+    mel = tf.random.stateless_normal((1, 4 * frames, 80), (0, 1)) * 4
+    with tf.GradientTape() as tape:
+        tape.watch(mel)
+        total = tf.reduce_sum(tf.square(encoder(mel)[:, at]))
+    slopes = np.abs(tape.gradient(total, mel)).reshape(frames, -1).max(axis=1) > 0
+    assert slopes[at - before] and slopes[at + after]
+    assert not slopes[: at - before].any() and not slopes[at + after + 1 :].any()
+
+
+def test_a_window_masked_at_the_clip_s_ends_hears_the_clip():
+    encoder = AudioEncoder((4,) * 7, (3, 2))
+    before, after = encoder.context
+    mel = np.float32(np.random.default_rng(0).normal(size=(1, 4 * 10, 80)) * 4 - 6)
+    window = np.pad(mel, [(0, 0), (4 * before, 4 * after), (0, 0)], constant_values=7.0)
+    places = np.arange(-before, 10 + after)
+    found = encoder(window, (places >= 0) & (places < 10))[:, before : before + 10]
+    np.testing.assert_allclose(found, encoder(mel), atol=1e-6)
+    assert np.abs(encoder(window)[:, before : before + 10] - found).max() > 1e-3
