@@ -1,71 +1,164 @@
-"""Cached sampling on the device (B.2.3, Paine et al. 2016)."""
+"""Cached sampling on the device (B.2.3, Paine et al. 2016): a chunk of frames in one program."""
+
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from nwt_tf.layers.hard_attention import gumbel_noise
+from nwt_tf.generation.choice import Chooser, Options, frame_noise, row_seeds
+
+GPU_ROWS = 8  # matrix-vector products at batch 1 cost more there than matrix products of 8 rows
+
+
+class SamplerState(NamedTuple):
+    """What sampling knows after some frames.
+
+    seeds: int32 [B, 2], one a row.
+    frame: int32 scalar, frames drawn.
+    codes: int32 [rows, elements of a frame, *element_shape], the last frame's; -1 everywhere before
+        the first.
+    memory: the prior's state.
+    passes: int64 scalar, passes of the prior so far: one an element, fewer for ParallelSampler.
+    """
+
+    seeds: tf.Tensor
+    frame: tf.Tensor
+    codes: tf.Tensor
+    memory: tuple
+    passes: tf.Tensor
 
 
 class Sampler:
-    """Draws Memcodes element by element from a prior, the whole loop in one graph.
+    """Draws Memcodes element by element from a prior, a chunk of frames in one compiled program.
+
+    The draws of a frame depend on the row's seed and the frame's number only, so that chunks of any
+    size give the same codes.
 
     Args:
         prior: a built FAR, MAR or HAR.
+        jit_compile: compile by XLA; None does so where there is a GPU.
+        rows: batches are computed with at least so many rows; None chooses.
     """
 
-    def __init__(self, prior):
+    def __init__(self, prior, jit_compile=None, rows=None):
+        gpu = bool(tf.config.list_physical_devices("GPU"))
         self.prior = prior
+        self.jit_compile = gpu if jit_compile is None else jit_compile
+        by_memcode = prior.steps_per_frame > 1
+        self.rows = (GPU_ROWS if gpu and by_memcode else 1) if rows is None else rows
+        self._chunk = tf.function(self._draw, jit_compile=self.jit_compile, reduce_retracing=True)
 
-    def __call__(self, conditioning, seed, temperature=1.0):
+    def start(self, seeds):
+        """State before the first frame; seeds int32 [B, 2], one a row (see choice.row_seeds)."""
+        prior = self.prior
+        codes = tf.fill((tf.shape(seeds)[0], prior.steps_per_frame, *prior.element_shape), -1)
+        return SamplerState(
+            seeds,
+            tf.zeros((), tf.int32),
+            codes,
+            prior.init_state(tf.shape(seeds)[0]),
+            tf.zeros((), tf.int64),
+        )
+
+    def chunk(self, conditioning, state, frames, options, narrowed=None):
+        """Draws the frames that come next.
+
+        Args:
+            conditioning: of C frames, batch B.
+            state: see start.
+            frames: int32 scalar up to C, how many to draw.
+            options: Options.
+            narrowed: bool, whether options leave codes out; None asks the options.
+
+        Returns:
+            (int32 [B, C, h, w, heads], of which the first `frames` count; next state).
+        """
+        narrowed = options.narrowed if narrowed is None else narrowed
+        return self._chunk(conditioning, state, frames, options.tensors(), narrowed=narrowed)
+
+    def __call__(self, conditioning, seed, temperature=1.0, top_k=0, top_p=1.0):
         """Samples one clip for each row of the conditioning.
 
         Args:
             conditioning: Conditioning of T frames, batch B.
-            seed: int32 [2]; the same seed gives the same codes.
-            temperature: of the draws; 0 takes the most likely codes.
+            seed: int32 [2]; row b draws as a batch of one would with (seed[0], seed[1] + b).
+            temperature, top_k, top_p: see Options.
 
         Returns:
             int32 [B, T, h, w, heads].
+
+        Raises:
+            ValueError: for options out of range.
         """
-        # Tensors: a Python number would trace the loop anew for each temperature.
-        seed = tf.convert_to_tensor(seed, tf.int32)
-        return self._loop(conditioning, seed, tf.convert_to_tensor(temperature, tf.float32))
+        batch, frames = tf.unstack(tf.shape(conditioning.audio)[:2])
+        options = Options(temperature, top_k, top_p).check()
+        state = self.start(row_seeds(seed, batch))
+        return self.chunk(conditioning, state, frames, options)[0]
 
-    @tf.function(reduce_retracing=True)
-    def _loop(self, conditioning, seed, temperature):
+    def _draw(self, conditioning, state, frames, options, narrowed):
         prior = self.prior
-        batch, frames = tf.shape(conditioning.audio)[0], tf.shape(conditioning.audio)[1]
-        steps = frames * prior.steps_per_frame
-        codes = tf.fill((batch, *prior.element_shape), -1)
-        state = prior.init_state(batch)
-        drawn = tf.TensorArray(tf.int32, steps, element_shape=(None, *prior.element_shape))
-        for n in tf.range(steps):
-            choose = Chooser(tf.random.experimental.stateless_fold_in(seed, n), temperature)
-            codes, state = prior.draw(codes, state, prior.at(conditioning, n), choose)
-            codes = tf.ensure_shape(codes, (None, *prior.element_shape))
-            drawn = drawn.write(n, codes)
-        sequence = tf.transpose(
-            drawn.stack(), (1, 0, *range(2, 2 + len(prior.element_shape)))
-        )  # [B, steps, *element_shape]
-        return tf.reshape(sequence, (batch, frames, *prior.grid, prior.num_heads))
+        shares, noise = self._prepare(conditioning, state)
+        per_frame = prior.steps_per_frame
+        batch = tf.shape(state.codes)[0]
+        noise, codes = self._pad(noise), self._pad(state.codes[:, -1])
+        shares = tuple(share._replace(values=self._pad(share.values)) for share in shares)
+        memory = (state.memory[0], self._pad(state.memory[1], axis=1))
 
+        def element(n, drawn, codes, memory):
+            choose = Chooser(noise[:, n], options, narrowed)
+            chosen, memory = prior.draw(codes, memory, prior.at(shares, n), choose)
+            chosen = tf.ensure_shape(chosen, codes.shape)
+            return tf.tensor_scatter_nd_update(drawn, [[n]], chosen[None]), chosen, memory
 
-class Chooser:
-    """Gumbel-max choice of the codes of one element; calls draw independent noise.
+        def frame(t, *carried):
+            if per_frame == 1:
+                return t + 1, *element(t, *carried)
+            # A loop of known length: XLA runs it without asking the device after each turn.
+            inner = tf.while_loop(
+                lambda k, *_: k < per_frame,
+                lambda k, *inner: (k + 1, *element(t * per_frame + k, *inner)),
+                (tf.constant(0), *carried),
+            )
+            return t + 1, *inner[1:]
 
-    Args:
-        seed: int32 [2], of this element.
-        temperature: float scalar; 0 takes the most likely codes.
-    """
+        drawn = tf.zeros(tf.concat([tf.shape(noise)[1:2], tf.shape(codes)], 0), tf.int32)
+        drawn = tf.ensure_shape(drawn, (noise.shape[1], *codes.shape))
+        _, drawn, _, memory = tf.while_loop(
+            lambda t, *_: t < frames, frame, (tf.constant(0), drawn, codes, memory)
+        )
+        drawn = tf.transpose(drawn, (1, 0, *range(2, len(drawn.shape))))[:batch]
+        rings = tuple(tf.ensure_shape(ring[:, :batch], like.shape)
+                      for ring, like in zip(memory[1], state.memory[1], strict=True))  # fmt: skip
+        # A gather, because XLA wants to know the size of a slice.
+        last = tf.gather(drawn, (frames - 1) * per_frame + tf.range(per_frame), axis=1)
+        return self._clips(drawn, conditioning), SamplerState(
+            state.seeds,
+            state.frame + frames,
+            tf.ensure_shape(last, state.codes.shape),
+            (memory[0], rings),
+            state.passes + tf.cast(frames * per_frame, tf.int64),
+        )
 
-    def __init__(self, seed, temperature):
-        self.seed, self.temperature = seed, temperature
-        self.calls = 0
+    def _pad(self, tensors, axis=0):
+        """Adds rows of zeros to a batch that has fewer than `self.rows`."""
 
-    def __call__(self, logits):
-        """float32 logits [..., num_codes] -> int32 codes [...]."""
-        seed = tf.random.experimental.stateless_fold_in(self.seed, self.calls)
-        self.calls += 1
-        perturbed = logits + self.temperature * gumbel_noise(tf.shape(logits), seed)
-        flat = tf.reshape(perturbed, (-1, logits.shape[-1]))
-        codes = tf.argmax(flat, axis=-1, output_type=tf.int32)
-        return tf.reshape(codes, tf.shape(logits)[:-1])
+        def pad(tensor):
+            missing = tf.maximum(self.rows - tf.shape(tensor)[axis], 0)
+            around = [(0, 0)] * len(tensor.shape)
+            around[axis] = (0, missing)
+            return tf.pad(tensor, around)
+
+        return tensors if self.rows == 1 else tf.nest.map_structure(pad, tensors)
+
+    def _prepare(self, conditioning, state):
+        """A chunk's shares, and its noise [B, elements, *element_shape, num_codes]."""
+        prior, frames = self.prior, tf.shape(conditioning.audio)[1]
+        noise = frame_noise(
+            state.seeds, state.frame, frames, (*prior.grid, prior.num_heads, prior.num_codes)
+        )
+        elements = (frames * prior.steps_per_frame, *prior.element_shape, prior.num_codes)
+        return prior.project(conditioning), tf.reshape(noise, (-1, *elements))
+
+    def _clips(self, drawn, conditioning):
+        """[B, elements, *element_shape] -> [B, C, h, w, heads]."""
+        prior, (batch, frames) = self.prior, tf.unstack(tf.shape(conditioning.audio)[:2])
+        return tf.reshape(drawn, (batch, frames, *prior.grid, prior.num_heads))

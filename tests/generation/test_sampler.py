@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from nwt_tf import presets
+from nwt_tf.generation.choice import Options, frame_noise, row_seeds
 from nwt_tf.generation.sampler import Sampler
-from nwt_tf.layers.hard_attention import gumbel_noise
 from nwt_tf.models.prior import Conditioning
 from tests.models import tiny_priors
 from tests.models.tiny_priors import CODES, HEADS
@@ -40,16 +41,18 @@ def slow_sample(prior, conditioning, temperature):
     batch, frames = conditioning.audio.shape[:2]
     codes = np.zeros((batch, frames, *prior.grid, HEADS), np.int32)
     sequence = codes.reshape(batch, -1, *prior.element_shape)  # the same memory
+    noise = frame_noise(
+        row_seeds(SEED, batch), tf.constant(0), frames, (*prior.grid, HEADS, CODES)
+    )
+    noise = noise.numpy().reshape(*sequence.shape, CODES)
     by_head = type(prior).__name__ == "HAR"
     turns = [slice(k, k + 1) for k in range(HEADS)] if by_head else [slice(None)]
     for n in range(frames * prior.steps_per_frame):
-        seed = tf.random.experimental.stateless_fold_in(SEED, n)
-        for turn, heads in enumerate(turns):
+        for heads in turns:
             logits = full(tf.constant(codes), conditioning).numpy()
             logits = logits.reshape(*sequence.shape, CODES)[:, n][..., heads, :]
-            own_seed = tf.random.experimental.stateless_fold_in(seed, turn)
-            noise = gumbel_noise(logits.shape, own_seed).numpy()
-            sequence[:, n][..., heads] = np.argmax(logits + temperature * noise, axis=-1)
+            perturbed = logits + temperature * noise[:, n][..., heads, :]
+            sequence[:, n][..., heads] = np.argmax(perturbed, axis=-1)
     return codes
 
 
@@ -111,8 +114,75 @@ def test_clips_of_one_frame(prior, sampler, conditioning):
 
 def test_another_temperature_or_length_needs_no_new_graph(sampler, conditioning):
     sampler(conditioning, SEED)
-    before = sampler._loop.experimental_get_tracing_count()
+    before = sampler._chunk.experimental_get_tracing_count()
     for frames, temperature in ((4, 1.0), (3, 0.5), (2, 0.9), (1, 0.0)):
         part = conditioning._replace(audio=conditioning.audio[:, :frames])
         sampler(part, SEED, temperature)
-    assert sampler._loop.experimental_get_tracing_count() <= before + 1  # of any length
+    assert sampler._chunk.experimental_get_tracing_count() <= before + 1  # of any length
+
+
+def chunked(sampler, conditioning, size, options=None):
+    """The codes drawn in chunks of `size` frames, the last of them filled up with zeros."""
+    frames = conditioning.audio.shape[1]
+    state, drawn = sampler.start(row_seeds(SEED, 2)), []
+    for first in range(0, frames, size):
+        audio = conditioning.audio[:, first : first + size]
+        count = audio.shape[1]
+        audio = tf.pad(audio, [(0, 0), (0, size - count), *[(0, 0)] * 3])
+        part = conditioning._replace(audio=audio)
+        codes, state = sampler.chunk(part, state, tf.constant(count), options or Options())
+        assert codes.shape[1] == size
+        drawn.append(codes[:, :count])
+    assert int(state.frame) == frames
+    return tf.concat(drawn, axis=1)
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_chunks_of_any_size_draw_the_same_codes(sampler, conditioning, size):
+    whole = sampler(conditioning, SEED)
+    np.testing.assert_array_equal(chunked(sampler, conditioning, size), whole)
+
+
+def test_a_row_of_a_batch_is_a_batch_of_one_with_its_seed(sampler, conditioning):
+    whole = sampler(conditioning, SEED).numpy()
+    for row in range(2):
+        alone = Conditioning(*(each[row : row + 1] for each in conditioning))
+        np.testing.assert_array_equal(sampler(alone, SEED + [0, row])[0], whole[row])
+
+
+def test_computing_more_rows_than_asked_changes_nothing(prior, sampler, conditioning):
+    padded = Sampler(prior, rows=5)
+    np.testing.assert_array_equal(padded(conditioning, SEED), sampler(conditioning, SEED))
+
+
+def test_xla_draws_the_same_codes(prior, sampler, conditioning):
+    compiled = Sampler(prior, jit_compile=True)
+    part = conditioning._replace(audio=conditioning.audio[:, :2])
+    np.testing.assert_array_equal(compiled(part, SEED), sampler(part, SEED))
+
+
+def test_top_k_1_takes_the_likeliest_codes(sampler, conditioning):
+    likeliest = sampler(conditioning, SEED, 0)
+    np.testing.assert_array_equal(sampler(conditioning, SEED, 1.0, top_k=1), likeliest)
+    np.testing.assert_array_equal(sampler(conditioning, SEED, 1.0, top_p=1e-6), likeliest)
+    assert (sampler(conditioning, SEED, 1.0, top_k=2) != likeliest).numpy().any()
+
+
+def test_weights_of_bfloat16_draw(prior):
+    """The whole prior in bfloat16: most codes are those of float32, until a draw differs."""
+    kind = type(prior).__name__.lower()
+    rounded = tiny_priors.make(kind, dtype="bfloat16")
+    presets.assign(rounded, presets.variables_of(prior), "float32")
+    assert {variable.dtype for variable in rounded.projections[0].variables} == {"bfloat16"}
+    mel, style = tiny_priors.mel_of(3), np.float32([[0.1, 0.2, -0.3, 0.4]])
+    draws = [
+        Sampler(each)(each.condition(mel, style, tf.constant([0])), SEED, 0).numpy()
+        for each in (prior, rounded)
+    ]
+    assert draws[1].min() >= 0 and draws[1].max() < CODES
+    assert (draws[0] == draws[1])[:, 0].mean() > 0.8
+
+
+def test_options_out_of_range_are_refused(sampler, conditioning):
+    with pytest.raises(ValueError, match="top_k must be"):
+        sampler(conditioning, SEED, top_k=-1)

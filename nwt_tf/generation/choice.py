@@ -1,0 +1,152 @@
+"""Choosing codes from logits: noise that seed and place decide alone, top-k and top-p."""
+
+import math
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class Options(NamedTuple):
+    """How codes are drawn; each field a number or a scalar tensor.
+
+    temperature: logits are divided by it; 0 takes the likeliest codes.
+    top_k: draw among the k likeliest codes of a head; 0 is all.
+    top_p: draw among the likeliest codes whose chances sum up to p, at least one; 1 is all. It
+        counts after temperature and top_k.
+    """
+
+    temperature: float | tf.Tensor = 1.0
+    top_k: int | tf.Tensor = 0
+    top_p: float | tf.Tensor = 1.0
+
+    @property
+    def narrowed(self):
+        """Whether some codes are left out; True where tensors hide it."""
+        return any(
+            tf.is_tensor(value) or value != every
+            for value, every in ((self.top_k, 0), (self.top_p, 1.0))
+        )
+
+    def check(self):
+        """Refuses numbers out of range.
+
+        Raises:
+            ValueError: names the option.
+        """
+        if not 0 <= self.temperature < math.inf:
+            raise ValueError(f"temperature must be at least 0. Received: {self.temperature}")
+        if self.top_k < 0 or self.top_k != int(self.top_k):
+            raise ValueError(f"top_k must be a whole number from 0 on. Received: {self.top_k}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must lie in (0, 1]. Received: {self.top_p}")
+        return self
+
+    def tensors(self):
+        """The same as scalar tensors: a Python number would trace a graph anew for each value."""
+        return Options(
+            tf.convert_to_tensor(self.temperature, tf.float32),
+            tf.convert_to_tensor(self.top_k, tf.int32),
+            tf.convert_to_tensor(self.top_p, tf.float32),
+        )
+
+
+def row_seeds(seed, batch):
+    """Seeds of a batch's rows: row b draws what a batch of one draws with (seed[0], seed[1] + b).
+
+    Args:
+        seed: int32 [2].
+        batch: B.
+
+    Returns:
+        int32 [B, 2].
+    """
+    seed = tf.convert_to_tensor(seed, tf.int32)
+    return tf.stack([tf.repeat(seed[0], batch), seed[1] + tf.range(batch)], axis=1)
+
+
+def frame_noise(seeds, first, frames, shape):
+    """Standard Gumbel noise of frames, each frame's its own.
+
+    Counter-based: the noise of a frame follows from the row's seed and the frame's number alone,
+    wherever a clip is cut into chunks, and Philox gives XLA and TensorFlow the same bits (what
+    tf.random makes of them differs, so the bits become numbers here).
+
+    Args:
+        seeds: int32 [B, 2], one a row.
+        first: int32 scalar, number of the first frame.
+        frames: how many.
+        shape: of one frame's noise, ints.
+
+    Returns:
+        float32 [B, frames, *shape].
+    """
+    size = math.prod(shape)
+    counts = -(-size // 4)  # a counter gives four words
+
+    def row(seed):
+        key, counter = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+        skip = tf.cast(first, tf.uint64) * tf.constant(counts, tf.uint64)
+        return tf.raw_ops.StatelessRandomUniformFullIntV2(
+            shape=[frames * counts * 4],
+            key=key,
+            counter=counter + tf.stack([skip, tf.zeros((), tf.uint64)]),
+            alg=1,  # Philox
+            dtype=tf.uint32,
+        )
+
+    bits = tf.map_fn(row, seeds, fn_output_signature=tf.TensorSpec([None], tf.uint32))
+    bits = tf.reshape(bits, (-1, frames, counts * 4))[..., :size]  # [B, frames, size]
+    # In float64: a float32 logarithm rounds differently by device and place in a vector.
+    uniform = (tf.cast(bits, tf.float64) + 0.5) * 2.0**-32  # strictly between 0 and 1
+    noise = tf.cast(-tf.math.log(-tf.math.log(uniform)), tf.float32)
+    return tf.reshape(noise, (-1, frames, *shape))
+
+
+def keep_likeliest(logits, options):
+    """Logits with -inf for codes that top_k and top_p leave out.
+
+    Ranks come from comparing all pairs: codebooks are small, and a sort is slow where this is one
+    kernel.
+
+    Args:
+        logits: float32 [..., num_codes].
+        options: Options of tensors.
+    """
+    higher = logits[..., None, :] > logits[..., :, None]  # [..., code, the other]
+    tie = logits[..., None, :] == logits[..., :, None]
+    codes = tf.range(logits.shape[-1])
+    before = higher | (tie & (codes[None, :] < codes[:, None]))
+    rank = tf.reduce_sum(tf.cast(before, tf.int32), axis=-1)
+    k = tf.where(options.top_k > 0, options.top_k, logits.shape[-1])
+    scaled = tf.where(rank < k, logits / tf.maximum(options.temperature, 1e-6), -math.inf)
+    chances = tf.exp(scaled - tf.reduce_max(scaled, axis=-1, keepdims=True))
+    chances = chances / tf.reduce_sum(chances, axis=-1, keepdims=True)
+    mass_before = tf.reduce_sum(tf.where(before, chances[..., None, :], 0.0), axis=-1)
+    return tf.where((rank < k) & (mass_before < options.top_p), logits, -math.inf)
+
+
+class Chooser:
+    """Gumbel-max choice of the codes of one element (Algorithm 1's noise, at a temperature).
+
+    A call takes the noise of the heads that come next.
+
+    Args:
+        noise: float32 [..., heads, num_codes], standard Gumbel.
+        options: Options of tensors.
+        narrowed: bool, whether options leave codes out.
+    """
+
+    def __init__(self, noise, options, narrowed):
+        self.noise, self.options, self.narrowed = noise, options, narrowed
+        self.heads = 0
+
+    def __call__(self, logits):
+        """float32 logits [..., heads, num_codes] -> int32 codes [..., heads]."""
+        if self.narrowed:
+            logits = keep_likeliest(logits, self.options)
+        first, self.heads = self.heads, self.heads + logits.shape[-2]
+        perturbed = logits + self.options.temperature * self.noise[..., first : self.heads, :]
+        # Flattened: TensorFlow's arg max takes few axes on the CPU.
+        flat = tf.reshape(perturbed, (-1, logits.shape[-1]))
+        codes = tf.argmax(flat, axis=-1, output_type=tf.int32)
+        return tf.reshape(codes, tf.shape(logits)[:-1])
