@@ -1,4 +1,4 @@
-"""Media files, read: with `mp4.py` the only modules that open PyAV containers.
+"""Media files, read: with `mp4.py` and `pipes.py` the only modules that open PyAV containers.
 
 Every time is in seconds on the file's presentation timeline, whose zero is the same for picture and
 sound, so that a frame at time t belongs to the samples around t * sample_rate.
@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data_pipeline.mp4 import write_mp4
+from data_pipeline.mp4 import LiveMp4, write_mp4
 from data_pipeline.resample import turns
 from data_pipeline.sound import Stretch, resampled, stretches, to_waveform
 
 __all__ = [
     "FrameIndex",
+    "LiveMp4",
     "MediaInfo",
     "decode_frames",
     "index_frames",

@@ -53,56 +53,149 @@ def write_mp4(
 
 
 def _encode(output, frames, fps, audio, audio_rate, crf, gop_frames) -> None:
-    import av
-
-    rate = Fraction(fps).limit_denominator(1001)
     # x264's macroblock tree reads memory that it never wrote (seen at 64x56: ten different files
     # in 60 encodings of the same frames), and the same seed must give the same video.
     options = {"crf": str(crf), "preset": "medium", "x264-params": "mbtree=0"}
     if gop_frames:
         options |= {"g": str(gop_frames), "keyint_min": str(gop_frames), "sc_threshold": "0"}
-    video = output.add_stream("libx264", rate=rate, options=options)
-    video.pix_fmt = "yuv420p"
-    sound = None
+    tracks = _Tracks(output, fps, options, audio_rate if audio is not None else None)
     if audio is not None:
-        sound = output.add_stream("aac", rate=audio_rate, layout="mono", bit_rate=96000)
-        samples = np.clip(np.asarray(audio, np.float32).reshape(1, -1), -1.0, 1.0)
-    shape = None
-    written = 0  # sound samples
+        samples = np.clip(np.asarray(audio, np.float32).reshape(-1), -1.0, 1.0)
+    written = 0
+    for picture in frames:
+        tracks.picture(picture)
+        if audio is not None:
+            until = int(tracks.pictures / tracks.rate * audio_rate)
+            tracks.sound(samples[written:until])
+            written = max(written, until)
+    if not tracks.pictures:
+        raise ValueError("a video needs at least one frame")
+    if audio is not None:
+        tracks.sound(samples[written:])
+    tracks.finish()
 
-    def write_sound(until: int) -> None:
-        nonlocal written
-        for start in range(written, min(until, samples.shape[1]), 1024):
-            block = np.ascontiguousarray(samples[:, start : start + 1024])
-            frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = (
-                audio_rate,
-                start,
-                Fraction(1, audio_rate),
+
+class _Tracks:
+    """Picture and sound of an open output, encoded as they come.
+
+    Args:
+        output: av container, open for writing.
+        fps: Frames a second.
+        options: Of x264.
+        audio_rate: Samples a second; None for no sound.
+    """
+
+    def __init__(self, output, fps, options, audio_rate):
+        self.output, self.audio_rate = output, audio_rate
+        self.rate = Fraction(fps).limit_denominator(1001)
+        self.pictures, self.shape = 0, None
+        self._video = output.add_stream("libx264", rate=self.rate, options=options)
+        self._video.pix_fmt = "yuv420p"
+        if audio_rate:
+            self._sound = output.add_stream(
+                "aac", rate=audio_rate, layout="mono", bit_rate=96000
             )
-            output.mux(sound.encode(frame))
-            written = start + block.shape[1]
+            self._held, self._sounded = np.zeros(0, np.float32), 0
 
-    for index, picture in enumerate(frames):
+    def picture(self, picture) -> None:
+        """Adds uint8 [height, width, 3]; ValueError for another type or size than the first's."""
+        import av
+
         picture = np.asarray(picture)
-        shape = shape or picture.shape
+        shape = self.shape = self.shape or picture.shape
         if picture.dtype != np.uint8 or picture.shape != shape or len(shape) != 3 or shape[2] != 3:
             raise ValueError(
                 "frames must be uint8 [height, width, 3] of one size. "
-                f"Received: {picture.dtype} {list(picture.shape)} as frame {index}"
+                f"Received: {picture.dtype} {list(picture.shape)} as frame {self.pictures}"
             )
         picture = np.pad(picture, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), mode="edge")
-        if index == 0:
-            video.height, video.width = picture.shape[:2]
+        if not self.pictures:
+            self._video.height, self._video.width = picture.shape[:2]
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        frame.pts, frame.time_base = index, 1 / rate
-        output.mux(video.encode(frame))
-        if sound:
-            # Whole encoder blocks only, so that the short last one comes last.
-            write_sound(int((index + 1) / rate * audio_rate) // 1024 * 1024)
-    if shape is None:
-        raise ValueError("a video needs at least one frame")
-    output.mux(video.encode(None))
-    if sound:
-        write_sound(samples.shape[1])
-        output.mux(sound.encode(None))
+        frame.pts, frame.time_base = self.pictures, 1 / self.rate
+        self.output.mux(self._video.encode(frame))
+        self.pictures += 1
+
+    def sound(self, samples) -> None:
+        """Adds float32 [n]; whole encoder blocks only, so that a short one comes last."""
+        self._held = np.concatenate([self._held, samples])
+        # The first packet opens all encoders, and only a picture knows the size.
+        while self.pictures and len(self._held) >= 1024:
+            self._encode_sound(self._held[:1024])
+            self._held = self._held[1024:]
+
+    def _encode_sound(self, block) -> None:
+        import av
+
+        block = np.ascontiguousarray(block[None])
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = self.audio_rate, self._sounded
+        frame.time_base = Fraction(1, self.audio_rate)
+        self.output.mux(self._sound.encode(frame))
+        self._sounded += block.shape[1]
+
+    def finish(self) -> None:
+        """Writes what the encoders still hold."""
+        self.output.mux(self._video.encode(None))
+        if self.audio_rate:
+            self.sound(self._held[:0])
+            if len(self._held):
+                self._encode_sound(self._held)
+            self.output.mux(self._sound.encode(None))
+
+
+class LiveMp4:
+    """A fragmented mp4 that players show while it grows, to a file or a pipe.
+
+    Fragments are half a second long. A file that breaks off plays up to its last fragment.
+
+    Args:
+        target: Path, or a binary file object that is open for writing.
+        fps: Frames a second.
+        audio_rate: Samples a second of the sound; None for no sound.
+        comment: Metadata tag.
+        crf: x264's quality, lower is better.
+
+    Use it as a context manager; `picture` and `sound` take what comes, in any order.
+
+    Raises:
+        OSError: The target cannot be written.
+    """
+
+    def __init__(
+        self, target, fps, audio_rate=24000, comment="generated by nwt_tf", crf=18
+    ):
+        import av
+
+        self._name = getattr(target, "name", target)
+        options = {
+            # delay_moov: only then does the index tell players to skip the AAC encoder's priming.
+            "movflags": "frag_keyframe+delay_moov+default_base_moof",
+            "flush_packets": "1",
+        }
+        target = target if hasattr(target, "write") else str(target)
+        try:
+            self._output = av.open(target, "w", format="mp4", options=options)
+        except av.error.FFmpegError as error:
+            raise OSError(error.errno, f"{self._name}: cannot be written") from error
+        self._output.metadata["comment"] = comment
+        gop = str(max(1, round(fps / 2)))
+        x264 = {"crf": str(crf), "preset": "veryfast", "tune": "zerolatency", "g": gop}
+        x264["x264-params"] = "mbtree=0"  # see _encode
+        self._tracks = _Tracks(self._output, fps, x264, audio_rate)
+
+    def picture(self, picture) -> None:
+        """Adds a frame, uint8 [height, width, 3] RGB."""
+        self._tracks.picture(picture)
+
+    def sound(self, samples) -> None:
+        """Adds float [n] in [-1, 1], mono."""
+        self._tracks.sound(np.clip(np.asarray(samples, np.float32), -1.0, 1.0))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        if kind is None:
+            self._tracks.finish()
+        self._output.close()
