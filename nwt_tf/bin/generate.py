@@ -11,14 +11,19 @@ training set. --style_video copies it from a reference, --style_seed draws one (
 about the reference), --style sets its numbers, which the last line of an earlier run tells.
 --style_to goes on to a second style by --style_mix; several values give videos side by side.
 --style_sweep=k shows what variate k does, side by side in the mp4 and as a PNG of the same name.
+
+--stream writes a fragmented mp4 while the sound comes, the same frames; with --audio=- and
+--output=- from standard input (wav, flac, mp3 or ogg) to standard output, figures on standard
+error.
 """
 
 import os
+import sys
 import time
 
 from absl import flags
 
-from nwt_tf.bin import command, speech
+from nwt_tf.bin import command, live, speech
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string(
@@ -54,27 +59,42 @@ flags.DEFINE_integer("seed", 0, "The same seed gives the same video.", flag_valu
 flags.DEFINE_float(
     "temperature", 1.0, "Of the sampling; 0 takes the likeliest.", 0.0, flag_values=FLAGS
 )
+flags.DEFINE_integer("top_k", 0, "Draw among the k likeliest; 0: all.", 0, flag_values=FLAGS)
+flags.DEFINE_float("top_p", 1.0, "Draw among the likeliest of this mass.", flag_values=FLAGS)
+flags.DEFINE_bool("stream", False, "Write while the sound comes.", flag_values=FLAGS)
+flags.DEFINE_integer(
+    "chunk_frames", 16, "Frames drawn at a time: fewer start a stream sooner.", 1, flag_values=FLAGS
+)
+flags.DEFINE_enum(
+    "precision", "float32", ["float32", "mixed_bfloat16", "bfloat16"],
+    "Of the computation; bfloat16, for GPUs, is also that of the weights.", flag_values=FLAGS,
+)  # fmt: skip
+flags.DEFINE_enum(
+    "sampling", "sequential", ["sequential", "parallel", "auto"],
+    "Of MAR and HAR: Memcode by Memcode, or many at once, the same codes; auto measures both.",
+    flag_values=FLAGS,
+)  # fmt: skip
 
 
 def main() -> None:
     check_output(FLAGS.output)
-    mixes, values = numbers("style_mix"), numbers("style_values")
+    for flag in ("style_mix", "style_values"):
+        numbers(flag)
+    if FLAGS.stream:
+        with live.printing_aside(FLAGS.output) as target:
+            stream(target)
+        return
     name, waveform = sound()
     command.start_tensorflow()
-    from nwt_tf.bin import steering
-
     model = load()
     try:
         model.check(waveform)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
-    takes = steering.takes(model, FLAGS.output, FLAGS.episode, FLAGS.decoder_episode)
-    base = steering.style(model, FLAGS.style, FLAGS.style_video, FLAGS.style_seed)
-    other = None if FLAGS.style_to is None else steering.another_style(model, FLAGS.style_to)
-    styles = steering.variants(model, base, other, mixes, FLAGS.style_sweep, values)
-    start, frames, sheets = time.monotonic(), 0, []
+    takes, styles = asked(model)
+    start, frames, sheets, statistics = time.monotonic(), 0, [], {}
     for take in takes:
-        length, sheet = film(model, waveform, take, styles)
+        length, sheet, statistics = film(model, waveform, take, styles)
         frames += length * len(styles)
         sheets += [sheet] if sheet else []
         print(f"wrote {take.output}: {length} frames", flush=True)
@@ -86,6 +106,31 @@ def main() -> None:
         frames=frames,
         seconds=seconds,
         frames_per_second=frames / seconds,
+        **statistics,
+    )
+
+
+def stream(target) -> None:
+    """Generates while the sound comes: one episode and one style."""
+    if (FLAGS.audio is None) == (FLAGS.text is None):
+        raise ValueError("Give one of --audio and --text.")
+    if FLAGS.audio == live.PIPE and sys.stdin.isatty():
+        raise ValueError("--audio=- reads sound from a pipe, and standard input is a terminal.")
+    pieces = iter([sound()[1]]) if FLAGS.audio is None else live.pieces(FLAGS.audio)
+    command.start_tensorflow()
+    model = load()
+    takes, styles = asked(model)
+    if len(takes) > 1 or len(styles) > 1:
+        raise ValueError("--stream makes one video: of one episode and one style.")
+    take, style = takes[0], next(iter(styles.values()))
+    session = model.session(take.episode, style, decoder_episode=take.decoder_episode, **draws())
+    figures = live.film(session, pieces, target, model.fps)
+    print(f"wrote {FLAGS.output}: {figures['frames']} frames")
+    command.report(
+        mp4=FLAGS.output,
+        style=list(map(float, style)),
+        **figures,
+        **session.statistics(),
     )
 
 
@@ -101,30 +146,50 @@ def sound() -> tuple:
 
 
 def load():
-    """The preset."""
+    """The preset as the flags want it."""
     from nwt_tf.generation.audio_to_video import AudioToVideo
 
-    return AudioToVideo.from_preset(FLAGS.preset)
+    return AudioToVideo.from_preset(
+        FLAGS.preset, FLAGS.precision, chunk_frames=FLAGS.chunk_frames, sampling=FLAGS.sampling
+    )
+
+
+def asked(model) -> tuple:
+    """What the flags ask for: (takes, {caption: style}), see steering."""
+    from nwt_tf.bin import steering
+
+    takes = steering.takes(model, FLAGS.output, FLAGS.episode, FLAGS.decoder_episode)
+    base = steering.style(model, FLAGS.style, FLAGS.style_video, FLAGS.style_seed)
+    other = None if FLAGS.style_to is None else steering.another_style(model, FLAGS.style_to)
+    return takes, steering.variants(
+        model, base, other, numbers("style_mix"), FLAGS.style_sweep, numbers("style_values")
+    )
 
 
 def draws() -> dict:
     """Options of the draws."""
-    return {"seed": FLAGS.seed, "temperature": FLAGS.temperature}
+    names = ("seed", "temperature", "top_k", "top_p")
+    return {name: FLAGS[name].value for name in names}
 
 
 def film(model, waveform, take, styles) -> tuple:
-    """Makes a take's mp4, several styles side by side; (frames, path of their sheet or None)."""
+    """Makes a take's mp4, several styles side by side.
+
+    Returns:
+        (frames, path of the styles' sheet or None, the last session's statistics).
+    """
     from data_pipeline.media import write_mp4
     from nwt_tf.bin.side_by_side import SideBySide
 
     videos = []
     for style in styles.values():
-        codes = model.codes(waveform, episode=take.episode, style=style, **draws())
+        session = model.session(take.episode, style, **draws())
+        codes = session.codes(waveform)
         videos.append(model.frames(codes, take.decoder_episode))
     length = codes.shape[1]
     if len(videos) == 1:
         write_mp4(take.output, videos[0], model.fps, waveform)
-        return length, None
+        return length, None, session.statistics()
     joined = SideBySide(videos, styles, length)
     write_mp4(take.output, joined, model.fps, waveform)
     sheet = take.output.removesuffix(".mp4") + ".png"
@@ -132,7 +197,7 @@ def film(model, waveform, take, styles) -> tuple:
     title = f"style variate {FLAGS.style_sweep}" if swept else f"style, on to {FLAGS.style_to}"
     joined.draw(sheet, title, model.fps)
     print(f"wrote {sheet}")
-    return length, sheet
+    return length, sheet, session.statistics()
 
 
 def check_output(path: str) -> None:
@@ -141,8 +206,10 @@ def check_output(path: str) -> None:
     Raises:
         ValueError: it is no mp4, or its folder does not exist.
     """
+    if FLAGS.stream and path == live.PIPE:
+        return
     if not path.endswith(".mp4"):
-        raise ValueError(f"--output={path} must end in .mp4.")
+        raise ValueError(f"--output={path} must end in .mp4 (with --stream, or be -).")
     if not os.path.isdir(os.path.dirname(path) or "."):
         raise ValueError(f"--output={path}: there is no folder {os.path.dirname(path)}.")
 

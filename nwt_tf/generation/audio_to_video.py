@@ -1,16 +1,21 @@
 """The task: a waveform in, frames of a talking person out (Figure 1)."""
 
 import numpy as np
+import tensorflow as tf
 
 from nwt_tf import presets
 from nwt_tf.generation import episodes, styles
-from nwt_tf.generation.sampler import Sampler
-from nwt_tf.layers.mel import SAMPLE_RATE, MelSpectrogram, align_mel
-from nwt_tf.layers.pixels import to_pixels
+from nwt_tf.generation.choice import Options
+from nwt_tf.generation.listening import Listening
+from nwt_tf.generation.parallel import sampler_of
+from nwt_tf.generation.rendering import Rendering
+from nwt_tf.generation.streaming import MIN_SECONDS, Session
+from nwt_tf.layers.mel import SAMPLE_RATE
 from nwt_tf.models import priors
 from nwt_tf.models.dvae import DVAE
+from nwt_tf.models.input_checks import check_codes
 
-MIN_SECONDS = 0.2
+CHUNK_FRAMES = 16
 SILENCE = 1e-4  # peak amplitude under which a waveform counts as silent
 
 
@@ -24,31 +29,57 @@ class AudioToVideo:
             ({name: the models' index}).
         default_style: float [style_dim], used where no style is given: the posterior mean over the
             training set.
+        chunk_frames: frames that are drawn and rendered at a time. Small chunks show the first
+            frame of a stream sooner, large ones use a GPU better.
+        sampling: 'sequential', 'parallel' or 'auto', see sampler_of.
+
+    Raises:
+        ValueError: for chunks of no frames, or another kind of sampling.
     """
 
-    def __init__(self, dvae, prior, footage, default_style):
+    def __init__(
+        self,
+        dvae,
+        prior,
+        footage,
+        default_style,
+        chunk_frames=CHUNK_FRAMES,
+        sampling="sequential",
+    ):
+        if chunk_frames < 1:
+            raise ValueError(f"chunk_frames must be at least 1. Received: {chunk_frames}")
         self.dvae, self.prior = dvae, prior
         self.footage = dict(footage)
         self.fps = self.footage["fps"]
         self.episodes = self.footage["episodes"]
         self.default_style = np.asarray(default_style, np.float32)
-        self.mel = MelSpectrogram()
-        self.sampler = Sampler(prior)
+        self.chunk_frames = chunk_frames
+        self.sampler = sampler_of(prior, sampling)
+        self.listening = Listening(prior, self.sampler, self.fps, chunk_frames)
+        self.mel = self.listening.mel
+        self.rendering = Rendering(dvae, chunk_frames)
 
     @classmethod
-    def from_preset(cls, name_or_dir):
+    def from_preset(cls, name_or_dir, dtype="float32", **arguments):
         """Loads a preset with both stages.
+
+        Args:
+            name_or_dir: see presets.locate.
+            dtype: policy of both models: float32, mixed_bfloat16, or bfloat16, in which the weights
+                take half the memory and time to read.
+            arguments: chunk_frames and sampling, see above.
 
         Raises:
             ValueError: for no such preset, or one without a prior.
         """
         config = presets.read_config(name_or_dir)
-        prior = priors.from_preset(name_or_dir)
+        prior = priors.from_preset(name_or_dir, dtype)
         return cls(
-            DVAE.from_preset(name_or_dir),
+            DVAE.from_preset(name_or_dir, dtype),
             prior,
             config["footage"],
             config["default_style"],
+            **arguments,
         )
 
     def save_to_preset(self, folder, card, storage="float16"):
@@ -106,46 +137,95 @@ class AudioToVideo:
         if np.abs(waveform).max() < SILENCE:
             raise ValueError("The sound is silent: there is no speech to follow.")
 
-    def codes(self, waveform, episode="none", style=None, seed=0, temperature=1.0):
+    def session(
+        self,
+        episode="none",
+        style=None,
+        seed=0,
+        temperature=1.0,
+        top_k=0,
+        top_p=1.0,
+        decoder_episode=None,
+    ):
+        """Begins a clip whose sound is still to come.
+
+        Args:
+            episode: a name, 'none', or {name: weight} for a mixture; see generation.episodes.
+            style: float [style_dim], or None for the default style; see generation.styles.
+            seed: int; the same seed gives the same codes.
+            temperature, top_k, top_p: of the draws, see choice.Options; temperature 0 is arg max.
+            decoder_episode: of the dVAE's decoder; None for the prior's (section 3.4).
+
+        Returns:
+            A Session.
+
+        Raises:
+            ValueError: see episodes.vector and styles.check; for options out of range.
+        """
+        style = styles.check(self.default_style if style is None else style, self.prior.style_dim)
+        shown = episode if decoder_episode is None else decoder_episode
+        return Session(
+            self,
+            style,
+            self.episode_vector(self.prior, episode),
+            self.episode_vector(self.dvae, shown),
+            seed,
+            Options(temperature, top_k, top_p),
+        )
+
+    def stream(self, chunks, **options):
+        """Sound of unknown length to frames, as it comes.
+
+        Args:
+            chunks: iterable of float [n] in [-1, 1], 24 kHz mono, any n.
+            options: those of `session`.
+
+        Yields:
+            uint8 [H, W, 3] frames, those that `generate` gives for all the sound. The first comes
+            when Listening.samples_before(chunk_frames) samples have been heard.
+
+        Raises:
+            ValueError: see session and Session.hear. Silence is followed like other sound.
+        """
+        session = self.session(**options)
+        for samples in chunks:
+            yield from session.push(samples)
+        yield from session.finish()
+
+    def codes(self, waveform, episode="none", **options):
         """Samples the Memcodes of a waveform.
 
         Args:
             waveform: float32 [N], 24 kHz mono in [-1, 1].
-            episode: a name, 'none', or {name: weight} for a mixture; see generation.episodes.
-            style: float [style_dim], or None for the default style; see generation.styles.
-            seed: int; the same seed gives the same codes.
-            temperature: of the sampling; 0 is arg max.
+            episode, options: those of `session`.
 
         Returns:
             int32 [1, T, h, w, heads], T = round(seconds * fps).
 
         Raises:
-            ValueError: see check, episodes.vector and styles.check.
+            ValueError: see check and session.
         """
         waveform = np.asarray(waveform, np.float32)
         self.check(waveform)
-        frames = max(1, round(len(waveform) / SAMPLE_RATE * self.fps))
-        mel = align_mel(self.mel(waveform[None]), frames, self.fps)
-        style = styles.check(self.default_style if style is None else style, self.prior.style_dim)
-        conditioning = self.prior.condition(
-            mel, style[None], self.episode_vector(self.prior, episode)
-        )
-        return self.sampler(conditioning, [seed, 0], temperature)
+        return self.session(episode, **options).codes(waveform)
 
-    def frames(self, codes, episode="none", window=64):
-        """Renders codes, a window at a time: yields uint8 [H, W, 3] frames. Episode as in codes."""
-        vector = self.episode_vector(self.dvae, episode)
-        for video in self.dvae.decode_windows(codes, vector, window):
-            yield from to_pixels(video[0])
+    def frames(self, codes, episode="none"):
+        """Renders codes, chunk by chunk: yields uint8 [H, W, 3] frames. Episode as in session.
+
+        Raises:
+            ValueError: for codes of another grid or codebook, or an unknown episode.
+        """
+        codes = tf.cast(tf.convert_to_tensor(codes), tf.int32)
+        check_codes(codes, self.dvae.grid, self.dvae.num_heads, self.dvae.num_codes)
+        state = self.rendering.start(tf.constant(self.episode_vector(self.dvae, episode)))
+        for first in range(0, codes.shape[1], self.chunk_frames):
+            part = codes[:, first : first + self.chunk_frames]
+            last = first + self.chunk_frames >= codes.shape[1]
+            pixels, state = self.rendering.step(state, part, tf.constant(last))
+            yield from pixels[0].numpy()
 
     def generate(self, waveform, decoder_episode=None, **options):
-        """Waveform to uint8 [T, H, W, 3].
-
-        Args:
-            waveform, options: as `codes` takes them.
-            decoder_episode: of the dVAE's decoder; None for the prior's (section 3.4).
-        """
-        if decoder_episode is None:
-            decoder_episode = options.get("episode", "none")
+        """Waveform to uint8 [T, H, W, 3]; options are those of `session`."""
         codes = self.codes(waveform, **options)
-        return np.stack(list(self.frames(codes, decoder_episode)))
+        shown = options.get("episode", "none") if decoder_episode is None else decoder_episode
+        return np.stack(list(self.frames(codes, shown)))

@@ -1,0 +1,78 @@
+"""Video while its sound comes, for `nwt generate --stream`: files or pipes in and out."""
+
+import contextlib
+import itertools
+import sys
+import time
+from pathlib import Path
+
+from data_pipeline.media import LiveMp4
+from data_pipeline.pipes import audio_pieces
+
+PIPE = "-"
+
+
+@contextlib.contextmanager
+def printing_aside(output):
+    """While the video goes to standard output, what is printed goes to standard error.
+
+    Args:
+        output: of the video.
+
+    Yields:
+        The path, or the binary file object of standard output.
+    """
+    if output != PIPE:
+        yield output
+        return
+    pipe = sys.stdout.buffer
+    with contextlib.redirect_stdout(sys.stderr):
+        yield pipe
+
+
+def pieces(audio):
+    """The sound as it comes, an iterator of float32 [n]; of a path, or '-' for standard input."""
+    return audio_pieces(sys.stdin.buffer if audio == PIPE else audio)
+
+
+def film(session, pieces, target, fps):
+    """Generates frames as the sound comes and writes both as they are made.
+
+    Args:
+        session: a fresh generation.streaming.Session.
+        pieces: iterator of sound, float [n] each.
+        target: path or binary file object, see LiveMp4.
+        fps: frames a second.
+
+    Returns:
+        Figures: frames, seconds and frames_per_second; sound_to_first_frame, seconds of sound that
+        were read before the first frame came out, and seconds_to_first_frame, by the clock, from
+        the first sound on.
+
+    Raises:
+        ValueError, OSError: see audio_pieces, Session.hear and LiveMp4.
+    """
+    first = next(pieces)  # A file without sound shows before anything is written.
+    start, delays, frames = time.monotonic(), {}, 0
+
+    def show(pictures, video):
+        nonlocal frames
+        for picture in pictures:
+            video.picture(picture)
+            frames += 1
+            if frames == 1:
+                delays["seconds_to_first_frame"] = time.monotonic() - start
+                delays["sound_to_first_frame"] = session.received / 24_000
+
+    try:
+        with LiveMp4(target, fps) as video:
+            for piece in itertools.chain([first], pieces):
+                video.sound(piece)
+                show(session.push(piece), video)
+            show(session.finish(), video)
+    finally:
+        if not frames and isinstance(target, str):  # nothing that plays
+            Path(target).unlink(missing_ok=True)
+    seconds = time.monotonic() - start
+    rate = {"seconds": seconds, "frames_per_second": frames / seconds}
+    return {"frames": frames, **rate, **delays}

@@ -1,0 +1,190 @@
+"""Sound to frames as it comes, and sessions that can be put aside and taken up again."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from nwt_tf.generation.choice import Options
+from nwt_tf.layers.mel import SAMPLE_RATE
+
+FORMAT = 1  # of a snapshot
+MIN_SECONDS = 0.2
+
+
+class Session:
+    """One clip in the making: sound goes in, frames come out as soon as they are certain.
+
+    Memory does not grow with the clip. Frames are those of the whole clip generated at once,
+    however the sound is cut, because both are computed in the same chunks.
+
+    Args:
+        model: an AudioToVideo.
+        style: float32 [style_dim].
+        episode: float32 [1, episode_dim] of the prior.
+        decoder_episode: float32 [1, episode_dim] of the dVAE.
+        seed: int.
+        options: Options of the draws.
+    """
+
+    def __init__(self, model, style, episode, decoder_episode, seed, options):
+        self.model, self.options = model, options.check()
+        seeds = tf.constant([[seed, 0]], tf.int32)
+        self.listening = model.listening.start(tf.constant(style)[None], episode, seeds)
+        self.rendering = model.rendering.start(tf.constant(decoder_episode))
+        self.waiting = np.zeros(0, np.float32)  # sound that is not enough for a chunk yet
+        self.received = 0  # samples, those waiting included
+        self.finished = False
+
+    def hear(self, samples, last=False):
+        """Takes sound and yields the codes that it allows: int32 [1, F, h, w, heads] each.
+
+        Args:
+            samples: float [n] in [-1, 1], 24 kHz mono, any n.
+            last: whether the sound ends here.
+
+        Raises:
+            ValueError: for samples that are not mono or not finite, sound after the end, or an end
+                before MIN_SECONDS.
+        """
+        samples = np.asarray(samples, np.float32)
+        if self.finished:
+            raise ValueError("The session is finished: its sound has ended.")
+        if samples.ndim != 1:
+            raise ValueError(f"sound must be mono, [N]. Received: shape {samples.shape}")
+        if not np.isfinite(samples).all():
+            raise ValueError("The sound has samples that are not finite.")
+        self.received += len(samples)
+        self.waiting = np.concatenate([self.waiting, samples])
+        while len(self.waiting) >= (missing := self._missing()):
+            piece, self.waiting = self.waiting[:missing], self.waiting[missing:]
+            yield from self._listen(piece, False)
+        if last:
+            seconds = self.received / SAMPLE_RATE
+            if seconds < MIN_SECONDS:
+                raise ValueError(
+                    f"The sound is {seconds:.3f} s long; at least {MIN_SECONDS} s are needed."
+                )
+            self.finished = True
+            piece, self.waiting = self.waiting, self.waiting[:0]
+            yield from self._listen(piece, True)
+
+    def codes(self, waveform):
+        """The codes of all the sound at once: int32 [1, T, h, w, heads]; raises as `hear`."""
+        return tf.concat(list(self.hear(waveform, last=True)), axis=1)
+
+    def statistics(self):
+        """{"memcodes_per_pass"}: how many Memcodes a pass of the prior drew; nothing for FAR."""
+        prior, sampler = self.model.prior, self.listening.sampler
+        if prior.steps_per_frame == 1:
+            return {}
+        memcodes = int(sampler.frame) * prior.steps_per_frame
+        return {"memcodes_per_pass": memcodes / max(1, int(sampler.passes))}
+
+    def push(self, samples):
+        """Takes sound and yields the frames that it allows: uint8 [H, W, 3]; raises as `hear`."""
+        for codes in self.hear(samples):
+            yield from self._render(codes, False)
+
+    def finish(self):
+        """Ends the sound and yields the frames that are left; raises as `hear`."""
+        for codes in self.hear(np.zeros(0, np.float32), last=True):
+            yield from self._render(codes, False)
+        yield from self._render(tf.zeros((1, 0, *self.rendering.codes.shape[2:]), tf.int32), True)
+
+    def _listen(self, piece, last):
+        codes, self.listening = self.model.listening.step(
+            self.listening, tf.constant(piece[None]), tf.constant(last), self.options
+        )
+        if codes.shape[1]:
+            yield codes
+
+    def _render(self, codes, last):
+        pixels, self.rendering = self.model.rendering.step(
+            self.rendering, codes, tf.constant(last)
+        )
+        yield from pixels[0].numpy()
+
+    def _missing(self):
+        """Samples to wait for until the next chunk can be drawn, at least one.
+
+        The exact rule is Listening.ready; this one only saves asking it in vain.
+        """
+        listening = self.model.listening
+        frames = int(self.listening.sampler.frame) + listening.chunk_frames
+        return max(1, listening.samples_before(frames) - (self.received - len(self.waiting)))
+
+    def save(self, path):
+        """Writes the session to a file, whole or not at all: a NumPy archive without pickles."""
+        head = {
+            "format": FORMAT,
+            "model": fingerprint(self.model),
+            "received": self.received,
+            "finished": self.finished,
+            "options": list(self.options),
+        }
+        arrays = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8)}
+        arrays["waiting"] = self.waiting
+        for i, tensor in enumerate(tf.nest.flatten((self.listening, self.rendering))):
+            if tensor.dtype == tf.bfloat16:  # NumPy has no such type.
+                tensor = tf.bitcast(tensor, tf.uint16)
+            arrays[f"state{i}"] = tensor.numpy()
+        partial = f"{path}.tmp"
+        with open(partial, "wb") as file:
+            np.savez(file, **arrays)
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path, model):
+        """Takes up a session that `save` put aside.
+
+        Raises:
+            ValueError: for a file that is no session, or one of another model or version.
+        """
+        try:
+            with np.load(Path(path), allow_pickle=False) as archive:
+                arrays = dict(archive)
+            head = json.loads(arrays.pop("head").tobytes())
+            found = head["format"]
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise ValueError(f"{path} is not a session ({type(error).__name__}).") from None
+        if found != FORMAT:
+            raise ValueError(f"{path} is a session of format {found}; this reads {FORMAT}.")
+        if head["model"] != fingerprint(model):
+            raise ValueError(
+                f"{path} is a session of another model: resume it with the preset, precision and "
+                "chunk_frames that it began with."
+            )
+        dim = model.dvae.episode_embedding.embeddings.shape[-1]
+        own = model.prior.episode_embedding.embeddings.shape[-1]
+        zeros = (np.zeros((1, own), np.float32), np.zeros((1, dim), np.float32))
+        session = cls(model, model.default_style, *zeros, 0, Options(*head["options"]))
+        fresh = (session.listening, session.rendering)
+        values = [
+            tf.bitcast(arrays[f"state{i}"], like.dtype)
+            if like.dtype == tf.bfloat16
+            else tf.constant(arrays[f"state{i}"], like.dtype)
+            for i, like in enumerate(tf.nest.flatten(fresh))
+        ]
+        session.listening, session.rendering = tf.nest.pack_sequence_as(fresh, values)
+        session.waiting, session.received = arrays["waiting"], head["received"]
+        session.finished = head["finished"]
+        return session
+
+
+def fingerprint(model):
+    """What makes an AudioToVideo the same one: its settings, and a little of each weight."""
+    digest = hashlib.sha256()
+    about = [model.fps, model.chunk_frames, model.dvae.get_config(), model.prior.get_config()]
+    digest.update(json.dumps(about, sort_keys=True).encode())
+    for part in (model.dvae, model.prior):
+        for variable in part.weights:
+            flat = tf.reshape(tf.convert_to_tensor(variable), (-1,))[:16]
+            digest.update(f"{variable.path.partition('/')[2]} {variable.dtype}".encode())
+            digest.update(tf.cast(flat, tf.float32).numpy().tobytes())
+    return digest.hexdigest()
