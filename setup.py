@@ -38,6 +38,7 @@ setup(
         "scipy==1.17.1",
         "tensorboard==2.21.0",
         "tensorflow==2.21.0",
+        "tensorflow-serving-api==2.21.0",  # the warm-up requests' messages
     ],
     extras_require={
         "cuda": ["tensorflow[and-cuda]==2.21.0"],

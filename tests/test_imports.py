@@ -30,7 +30,7 @@ ARROWS = {
         "nwt_tf.codec",
     },
     "nwt_tf.studies": {"nwt_tf.layers", "nwt_tf.models", "nwt_tf.training", "nwt_tf.codec"},
-    "nwt_tf.export": {"nwt_tf.layers", "nwt_tf.models"},
+    "nwt_tf.export": {"nwt_tf.layers", "nwt_tf.generation"},
     "data_pipeline": set(),
     "configs": set(),
 }

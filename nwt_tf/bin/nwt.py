@@ -16,6 +16,7 @@ COMMANDS = {
     "train_prior": "nwt_tf.bin.train_prior",
     "generate": "nwt_tf.bin.generate",
     "evaluate": "nwt_tf.bin.evaluate",
+    "export": "nwt_tf.bin.export",
     "benchmark": "nwt_tf.bin.benchmark",
     "demo": "nwt_tf.bin.demo",
 }
