@@ -1,4 +1,4 @@
-"""Measure the paper's models: their sizes, or how fast a config trains.
+"""Measure sizes of the paper's models, how fast a config trains, how fast sound becomes video.
 
 --what=sizes: parameters of each part and the arithmetic of a frame, at the paper's widths with 215
 rows in the episode tables (the paper's 215 episodes), beside the paper's own counts (Table 3).
@@ -8,6 +8,11 @@ and the model's arithmetic beside the measured rate of matrix products. --config
 stages, --config=dvae:paper or prior:paper_mar one; fields are changed with
 --config.train.FIELD=VALUE, of both stages with --config.dvae.train.FIELD or --config.prior... .
 The data is random and in memory, or --data_dir's.
+
+--what=generate: sound to conditioning, prior, decoder, mp4, each alone, and the whole, in chunks as
+streams are made: frames a second, milliseconds a chunk (p50, p95), time to the first frame, percent
+of the device's bounds. Of a --preset, or of random weights at the sizes of --prior_config and
+--dvae_config.
 
 The last line is JSON.
 """
@@ -19,7 +24,9 @@ from absl import flags
 from nwt_tf.bin import command
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_enum("what", "sizes", ["sizes", "train"], "What to measure.", flag_values=FLAGS)
+flags.DEFINE_enum(
+    "what", "sizes", ["sizes", "train", "generate"], "What to measure.", flag_values=FLAGS
+)
 flags.DEFINE_string(
     "data_dir", None, "Shards or codes to train on, for a config of one stage.", flag_values=FLAGS
 )
@@ -31,12 +38,36 @@ flags.DEFINE_integer("warmup", 3, "Calls before; the first one compiles.", 1, fl
 flags.DEFINE_integer(
     "num_gpus", None, "GPUs to use; all visible ones by default.", 1, flag_values=FLAGS
 )
+flags.DEFINE_string("preset", None, "Of generate: preset or workdir.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "prior_config", "paper", "Variant of configs/prior.py, without --preset.", flag_values=FLAGS
+)
+flags.DEFINE_string("dvae_config", "paper", "Variant of configs/dvae.py.", flag_values=FLAGS)
+flags.DEFINE_float("fps", 30.0, "Of random weights' video.", 1.0, flag_values=FLAGS)
+flags.DEFINE_list("batch_sizes", "1,8", "Streams at once.", flag_values=FLAGS)
+flags.DEFINE_integer("chunk_frames", 30, "Frames drawn at a time.", 1, flag_values=FLAGS)
+flags.DEFINE_integer("repeats", 10, "Chunks that are timed.", 1, flag_values=FLAGS)
+flags.DEFINE_list(
+    "sampling", "sequential", "sequential, and for MAR and HAR parallel.", flag_values=FLAGS
+)
+flags.DEFINE_enum(
+    "precision", "bfloat16", ["float32", "mixed_bfloat16", "bfloat16"],
+    "Of the computation; bfloat16 is also that of the weights.", flag_values=FLAGS,
+)  # fmt: skip
+flags.DEFINE_float(
+    "terabytes", None, "A second, peak of the memory; known for some GPUs.", flag_values=FLAGS
+)
+flags.DEFINE_float(
+    "teraflops", None, "A second, peak in --precision; known for some GPUs.", flag_values=FLAGS
+)
 command.config_flag(FLAGS, "both", "paper")
 
 
 def main() -> None:
     if FLAGS.what == "train":
         train()
+    elif FLAGS.what == "generate":
+        generate()
     else:
         sizes()
 
@@ -84,6 +115,53 @@ def sizes() -> None:
         for part, count in parts.items():
             print(f"  {part:<20}{count:>14,}")
     command.report(**figures)
+
+
+def generate() -> None:
+    batches = []
+    for text in FLAGS.batch_sizes:
+        if not text.isdigit() or int(text) < 1:
+            raise ValueError(f"--batch_sizes has {text!r}: give whole numbers from 1 on, as 1,8.")
+        batches.append(int(text))
+    command.start_tensorflow()
+    from nwt_tf.bin import generation_speed as speed
+
+    if FLAGS.preset:
+        from nwt_tf.generation.audio_to_video import AudioToVideo
+
+        model = AudioToVideo.from_preset(
+            FLAGS.preset, FLAGS.precision, chunk_frames=FLAGS.chunk_frames
+        )
+    else:
+        model = speed.random_model(
+            FLAGS.prior_config,
+            FLAGS.dvae_config,
+            FLAGS.height,
+            FLAGS.width,
+            FLAGS.fps,
+            FLAGS.precision,
+            FLAGS.chunk_frames,
+        )
+    bandwidth, operations, device = speed.device_peaks(
+        FLAGS.precision, FLAGS.terabytes, FLAGS.teraflops
+    )
+    print(f"{device}: {bandwidth} bytes/s, {operations} operations/s")
+    print(speed.METHOD)
+    figures = {}
+    for batch in batches:
+        print(f"batch {batch}, chunks of {FLAGS.chunk_frames} frames, {FLAGS.precision}")
+        parts = speed.measure(model, batch, FLAGS.repeats, FLAGS.sampling, (bandwidth, operations))
+        for part, found in parts.items():
+            others = ", ".join(f"{key} {value:.4g}" for key, value in found.items())
+            print(f"  {part:<22} {others}", flush=True)
+        figures[f"batch_{batch}"] = parts
+    command.report(
+        device=device,
+        prior=type(model.prior).__name__,
+        precision=FLAGS.precision,
+        chunk_frames=FLAGS.chunk_frames,
+        **figures,
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+"""`nwt benchmark --what=generate`: every part measured, and counts that can be checked by hand."""
+
+import contextlib
+import io
+import json
+
+import pytest
+
+from nwt_tf.bin import generation_speed, nwt
+from nwt_tf.models import priors
+
+SIZES = ("--prior_config=tiny_mar", "--dvae_config=tiny", "--height=32", "--width=24")
+
+
+def run(*arguments):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        nwt.main(["benchmark", "--what=generate", *arguments])
+    return json.loads(printed.getvalue().splitlines()[-1]), printed.getvalue()
+
+
+def test_every_part_of_random_weights_at_config_sizes():
+    line, printed = run(
+        *SIZES, "--batch_sizes=2", "--chunk_frames=3", "--repeats=2", "--precision=float32",
+        "--sampling=sequential,parallel", "--terabytes=0.001", "--teraflops=0.001",
+    )  # fmt: skip
+    assert "A bound is the least time a part could take" in printed
+    parts = line["batch_2"]
+    assert line["prior"] == "MAR" and set(parts) == {
+        "sound_to_conditioning", "prior", "prior_parallel", "decoder", "mp4", "whole",
+    }  # fmt: skip
+    for figures in parts.values():
+        assert figures["frames_per_second"] > 0 and figures["p95_ms"] >= figures["p50_ms"] > 0
+        # Two streams of three frames in the median chunk.
+        assert figures["frames_per_second"] * figures["p50_ms"] / 1e3 == pytest.approx(6, rel=1e-3)
+    prior = parts["prior"]
+    assert prior["elements_per_pass"] == 1
+    assert parts["prior_parallel"]["percent_of_other_codes"] == 0
+    bound_ms = 1e3 * prior["weight_megabytes"] * 1e6 / 0.001e12
+    assert prior["percent_of_bandwidth"] == pytest.approx(
+        100 * bound_ms / prior["p50_ms"], rel=1e-3
+    )
+    assert prior["percent_of_arithmetic"] == pytest.approx(
+        100 * 1e3 * prior["gflop"] * 1e9 / 0.001e12 / prior["p50_ms"], rel=1e-3
+    )
+    assert parts["whole"]["first_frame_ms"] > 0
+    assert parts["whole"]["first_frame_sound_seconds"] > 3 / 30
+
+
+def test_the_paper_s_loops_read_what_their_tables_hold():
+    """Table 6's decoder, layer by layer, in two bytes a number."""
+    model = generation_speed.random_model("paper_mar", "tiny", 32, 24, 25, "bfloat16", 4)
+    convs = [(512, 1024), (1024, 2048), (2048, 1024)] * 2
+    convs += [(512, 1024), (1024, 1024), (1024, 1024), (1024, 1024)]
+    expected = sum(4 * read * made + made for read, made in convs)
+    expected += 3 * 512 + 512 * (64 + 2 * 1024 + 3 * (64 + 64 + 64))
+    heads, codes = model.prior.num_heads, model.prior.num_codes
+    expected += heads * codes * 64 + (1024 + 1) * heads * codes
+    assert generation_speed._decoder_bytes(model.prior) == 2 * expected
+    assert isinstance(model.prior, priors.KINDS["mar"])
+
+
+@pytest.mark.parametrize("sizes", ["0", "1,x", "-1"])
+def test_batch_sizes_that_are_none_are_refused(sizes, capsys):
+    with pytest.raises(SystemExit) as stop:
+        nwt.main(["benchmark", "--what=generate", f"--batch_sizes={sizes}"])
+    assert stop.value.code == 2
+    assert "give whole numbers from 1 on" in capsys.readouterr().err
