@@ -1,4 +1,4 @@
-"""Measure sizes of the paper's models, how fast a config trains, how fast sound becomes video.
+"""Measure the models: sizes, speed of training, of generation, of the hard attention.
 
 --what=sizes: parameters of each part and the arithmetic of a frame, at the paper's widths with 215
 rows in the episode tables (the paper's 215 episodes), beside the paper's own counts (Table 3).
@@ -11,8 +11,10 @@ The data is random and in memory, or --data_dir's.
 
 --what=generate: sound to conditioning, prior, decoder, mp4, each alone, and the whole, in chunks as
 streams are made: frames a second, milliseconds a chunk (p50, p95), time to the first frame, percent
-of the device's bounds. Of a --preset, or of random weights at the sizes of --prior_config and
---dvae_config.
+of the device's bounds. Of a --preset, or of random weights at the sizes of --config.
+
+--what=attention: milliseconds of the hard-attention layer (8 heads, 8 codes, 1,024 wide), forward
+and backward, as a plain graph and compiled by XLA.
 
 The last line is JSON.
 """
@@ -25,34 +27,31 @@ from nwt_tf.bin import command
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_enum(
-    "what", "sizes", ["sizes", "train", "generate"], "What to measure.", flag_values=FLAGS
+    "what", "sizes", ["sizes", "train", "generate", "attention"], "What.", flag_values=FLAGS
 )
-flags.DEFINE_string(
-    "data_dir", None, "Shards or codes to train on, for a config of one stage.", flag_values=FLAGS
-)
+command.config_flag(FLAGS, "both", "paper")
 flags.DEFINE_integer("height", 256, "Of random frames, in pixels.", 1, flag_values=FLAGS)
 flags.DEFINE_integer("width", 224, "Likewise.", 1, flag_values=FLAGS)
-flags.DEFINE_list("grid", ["16", "14"], "Memcodes of a random frame: h,w.", flag_values=FLAGS)
-flags.DEFINE_integer("steps", 20, "Timed steps.", 1, flag_values=FLAGS)
-flags.DEFINE_integer("warmup", 3, "Calls before; the first one compiles.", 1, flag_values=FLAGS)
-flags.DEFINE_integer(
-    "num_gpus", None, "GPUs to use; all visible ones by default.", 1, flag_values=FLAGS
-)
-flags.DEFINE_string("preset", None, "Of generate: preset or workdir.", flag_values=FLAGS)
 flags.DEFINE_string(
-    "prior_config", "paper", "Variant of configs/prior.py, without --preset.", flag_values=FLAGS
+    "data_dir", None, "Of train: shards or codes, for a config of one stage.", flag_values=FLAGS
 )
-flags.DEFINE_string("dvae_config", "paper", "Variant of configs/dvae.py.", flag_values=FLAGS)
-flags.DEFINE_float("fps", 30.0, "Of random weights' video.", 1.0, flag_values=FLAGS)
-flags.DEFINE_list("batch_sizes", "1,8", "Streams at once.", flag_values=FLAGS)
-flags.DEFINE_integer("chunk_frames", 30, "Frames drawn at a time.", 1, flag_values=FLAGS)
-flags.DEFINE_integer("repeats", 10, "Chunks that are timed.", 1, flag_values=FLAGS)
+flags.DEFINE_list("grid", ["16", "14"], "Of train: Memcodes of a random frame.", flag_values=FLAGS)
+flags.DEFINE_integer("steps", 20, "Of train: timed steps.", 1, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "warmup", 3, "Of train: calls before; the first one compiles.", 1, flag_values=FLAGS
+)
+flags.DEFINE_integer("num_gpus", None, "Of train: default all visible.", 1, flag_values=FLAGS)
+flags.DEFINE_string("preset", None, "Of generate: preset or workdir.", flag_values=FLAGS)
+flags.DEFINE_float("fps", 30.0, "Of generate with random weights.", 1.0, flag_values=FLAGS)
+flags.DEFINE_list("batch_sizes", "1,8", "Of generate: streams at once.", flag_values=FLAGS)
+flags.DEFINE_integer("chunk_frames", 30, "Of generate: drawn at a time.", 1, flag_values=FLAGS)
+flags.DEFINE_integer("repeats", 10, "Of generate: chunks that are timed.", 1, flag_values=FLAGS)
 flags.DEFINE_list(
-    "sampling", "sequential", "sequential, and for MAR and HAR parallel.", flag_values=FLAGS
+    "sampling", "sequential", "Of generate: sequential, parallel (MAR, HAR).", flag_values=FLAGS
 )
 flags.DEFINE_enum(
     "precision", "bfloat16", ["float32", "mixed_bfloat16", "bfloat16"],
-    "Of the computation; bfloat16 is also that of the weights.", flag_values=FLAGS,
+    "Of generate; bfloat16 is also that of the weights.", flag_values=FLAGS,
 )  # fmt: skip
 flags.DEFINE_float(
     "terabytes", None, "A second, peak of the memory; known for some GPUs.", flag_values=FLAGS
@@ -60,16 +59,33 @@ flags.DEFINE_float(
 flags.DEFINE_float(
     "teraflops", None, "A second, peak in --precision; known for some GPUs.", flag_values=FLAGS
 )
-command.config_flag(FLAGS, "both", "paper")
+flags.DEFINE_integer(
+    "batch", 480, "Of attention: frames of 224 queries; a training step of the paper has 480.", 1,
+    flag_values=FLAGS,
+)  # fmt: skip
 
 
 def main() -> None:
-    if FLAGS.what == "train":
-        train()
-    elif FLAGS.what == "generate":
-        generate()
-    else:
-        sizes()
+    measures = {"sizes": sizes, "train": train, "generate": generate, "attention": attention}
+    measures[FLAGS.what]()
+
+
+def sizes() -> None:
+    command.start_tensorflow()
+    from nwt_tf.bin import sizing
+
+    figures = {}
+    for name, measure in sizing.MODELS.items():
+        parts, figures[name] = measure()
+        print(f"{name}: {figures[name]['parameters']:,} parameters, "
+              f"{figures[name]['gflop_per_frame']:.1f} GFLOP a frame")  # fmt: skip
+        if name in sizing.TABLE_3:
+            stated = sizing.TABLE_3[name]
+            off = 100 * (figures[name]["parameters"] / stated - 1)
+            print(f"  Table 3 has {stated:,}: {off:+.3f} %")
+        for part, count in parts.items():
+            print(f"  {part:<20}{count:>14,}")
+    command.report(**figures)
 
 
 def train() -> None:
@@ -99,25 +115,11 @@ def train() -> None:
     command.report(**figures)
 
 
-def sizes() -> None:
-    command.start_tensorflow()
-    from nwt_tf.bin import sizing
-
-    figures = {}
-    for name, measure in sizing.MODELS.items():
-        parts, figures[name] = measure()
-        print(f"{name}: {figures[name]['parameters']:,} parameters, "
-              f"{figures[name]['gflop_per_frame']:.1f} GFLOP a frame")  # fmt: skip
-        if name in sizing.TABLE_3:
-            stated = sizing.TABLE_3[name]
-            off = 100 * (figures[name]["parameters"] / stated - 1)
-            print(f"  Table 3 has {stated:,}: {off:+.3f} %")
-        for part, count in parts.items():
-            print(f"  {part:<20}{count:>14,}")
-    command.report(**figures)
-
-
 def generate() -> None:
+    if not FLAGS.preset and not hasattr(FLAGS.config, "dvae"):
+        raise ValueError(
+            "--what=generate needs both stages: give --config=VARIANT without dvae: or prior:."
+        )
     batches = []
     for text in FLAGS.batch_sizes:
         if not text.isdigit() or int(text) < 1:
@@ -125,23 +127,14 @@ def generate() -> None:
         batches.append(int(text))
     command.start_tensorflow()
     from nwt_tf.bin import generation_speed as speed
+    from nwt_tf.generation.audio_to_video import AudioToVideo
 
+    chunk = FLAGS.chunk_frames
     if FLAGS.preset:
-        from nwt_tf.generation.audio_to_video import AudioToVideo
-
-        model = AudioToVideo.from_preset(
-            FLAGS.preset, FLAGS.precision, chunk_frames=FLAGS.chunk_frames
-        )
+        model = AudioToVideo.from_preset(FLAGS.preset, FLAGS.precision, chunk_frames=chunk)
     else:
-        model = speed.random_model(
-            FLAGS.prior_config,
-            FLAGS.dvae_config,
-            FLAGS.height,
-            FLAGS.width,
-            FLAGS.fps,
-            FLAGS.precision,
-            FLAGS.chunk_frames,
-        )
+        size = (FLAGS.height, FLAGS.width, FLAGS.fps)
+        model = speed.random_model(FLAGS.config, *size, FLAGS.precision, chunk)
     bandwidth, operations, device = speed.device_peaks(
         FLAGS.precision, FLAGS.terabytes, FLAGS.teraflops
     )
@@ -149,7 +142,7 @@ def generate() -> None:
     print(speed.METHOD)
     figures = {}
     for batch in batches:
-        print(f"batch {batch}, chunks of {FLAGS.chunk_frames} frames, {FLAGS.precision}")
+        print(f"batch {batch}, chunks of {chunk} frames, {FLAGS.precision}")
         parts = speed.measure(model, batch, FLAGS.repeats, FLAGS.sampling, (bandwidth, operations))
         for part, found in parts.items():
             others = ", ".join(f"{key} {value:.4g}" for key, value in found.items())
@@ -159,9 +152,19 @@ def generate() -> None:
         device=device,
         prior=type(model.prior).__name__,
         precision=FLAGS.precision,
-        chunk_frames=FLAGS.chunk_frames,
+        chunk_frames=chunk,
         **figures,
     )
+
+
+def attention() -> None:
+    command.start_tensorflow()
+    from nwt_tf.bin import timing
+
+    figures = timing.attention(FLAGS.batch, 224)
+    for name, value in figures.items():
+        print(f"{name:<28}{value:>10.2f} ms")
+    command.report(batch=FLAGS.batch, queries=224, **figures)
 
 
 if __name__ == "__main__":

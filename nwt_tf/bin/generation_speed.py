@@ -8,8 +8,6 @@ import time
 import numpy as np
 import tensorflow as tf
 
-import configs.dvae
-import configs.prior
 from data_pipeline.media import write_mp4
 from data_pipeline.synthetic_voice import synthesize_voice
 from nwt_tf.evaluation.sizes import matrix_flops
@@ -40,12 +38,12 @@ METHOD = (
 )
 
 
-def random_model(variant, dvae_variant, height, width, fps, dtype, chunk_frames):
-    """An untrained AudioToVideo at the sizes of config variants."""
-    stages = dataclasses.asdict(configs.dvae.get_config(dvae_variant).model)
+def random_model(config, height, width, fps, dtype, chunk_frames):
+    """An untrained AudioToVideo at the sizes of a configs.both.BothConfig."""
+    stages = dataclasses.asdict(config.dvae.model)
     dvae = DVAE(height=height, width=width, dtype=dtype, **stages)
     dvae.build()
-    arguments = dataclasses.asdict(configs.prior.get_config(variant).model)
+    arguments = dataclasses.asdict(config.prior.model)
     prior = priors.KINDS[arguments.pop("kind")](
         grid=dvae.grid,
         num_heads=dvae.num_heads,

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
+from configs import both, dvae, prior
 from nwt_tf.bin import generation_speed, nwt
 from nwt_tf.models import priors
 
-SIZES = ("--prior_config=tiny_mar", "--dvae_config=tiny", "--height=32", "--width=24")
+SIZES = ("--config=tiny_mar", "--height=32", "--width=24")
 
 
 def run(*arguments):
@@ -49,7 +50,8 @@ def test_every_part_of_random_weights_at_config_sizes():
 
 def test_the_paper_s_loops_read_what_their_tables_hold():
     """Table 6's decoder, layer by layer, in two bytes a number."""
-    model = generation_speed.random_model("paper_mar", "tiny", 32, 24, 25, "bfloat16", 4)
+    sizes = both.BothConfig(dvae.get_config("tiny"), prior.get_config("paper_mar"))
+    model = generation_speed.random_model(sizes, 32, 24, 25, "bfloat16", 4)
     convs = [(512, 1024), (1024, 2048), (2048, 1024)] * 2
     convs += [(512, 1024), (1024, 1024), (1024, 1024), (1024, 1024)]
     expected = sum(4 * read * made + made for read, made in convs)
