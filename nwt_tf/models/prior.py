@@ -182,6 +182,10 @@ class Prior(keras.Model):
         conditioning = self.condition(mel, posterior.sample(seed), episode)
         return self.logits(codes if history is None else history, conditioning), posterior
 
+    def as_logits(self, outputs):
+        """Logits as they leave the model: float32, or float64 where it computes in that."""
+        return ops.cast(outputs, "float64" if self.compute_dtype == "float64" else "float32")
+
     def at(self, conditioning, index):
         """The conditioning of the element `index` (int32 scalar) of a clip."""
         raise NotImplementedError
