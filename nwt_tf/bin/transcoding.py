@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import os
 
 import numpy as np
@@ -77,7 +78,7 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
         with open(partial, "w+b") as file, Writer(file, header) as writer:
             sound = _SoundWriter(writer, stream, packets, fps)
             encoder = Encoder(writer, max(1, round(key_seconds * fps / size)), predictor)
-            for window, lead, count in _chain(first, video):
+            for window, lead, count in itertools.chain([first], video):
                 sound.write(done + count + size)  # ahead: the prior hears a little of the future
                 logits = model.logits(window)[lead : lead + count]
                 encoder.write(choose(logits, encoder.next_is_key))
@@ -207,11 +208,6 @@ def _windows(items, size, context):
             yield window()
     while position < begin + len(held):
         yield window()
-
-
-def _chain(first, rest):
-    yield first
-    yield from rest
 
 
 def _held(chunks, start, stop):

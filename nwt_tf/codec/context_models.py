@@ -209,6 +209,8 @@ def _code(coder, buffer, decoding, frames, all_changes, ages, known, start, stop
     bases = np.zeros(_INPUTS, np.int64)
     inputs = np.zeros(_INPUTS + 2, np.int64)
     inputs[0] = LOGIT_SCALE
+    before, recent, changed_here = np.int64(0), np.int64(0), np.int64(0)
+    cell_w, cell_n, cell_ne = np.int64(0), np.int64(0), np.int64(0)
     for place in range(start, stop):
         cell, head = place // heads, place % heads
         y, x = cell // columns, cell % columns
@@ -232,17 +234,18 @@ def _code(coder, buffer, decoding, frames, all_changes, ages, known, start, stop
             nw = np.int64(changes[y - 1, x - 1, head]) if west and north else 0
             ne = np.int64(changes[y - 1, x + 1, head]) if north and east else 0
             around = 8 * w + 4 * n + 2 * nw + ne
-            before, recent, here = np.int64(0), np.int64(0), np.int64(0)
-            for k in range(head):  # Changes at this place: of the heads before, as bits too.
-                recent = ((recent << 1) | changes[y, x, k]) & 255
-                here += changes[y, x, k]
-            cell_w, cell_n, cell_ne = np.int64(0), np.int64(0), np.int64(0)
-            for k in range(heads):
-                before += last_changes[y, x, k]
-                cell_w += changes[y, x - 1, k] if west else 0
-                cell_n += changes[y - 1, x, k] if north else 0
-                cell_ne += changes[y - 1, x + 1, k] if north and east else 0
-            here = min(here, 3)
+            if head == 0 or place == start:  # Of the cell as a whole.
+                before, recent, changed_here = np.int64(0), np.int64(0), np.int64(0)
+                cell_w, cell_n, cell_ne = np.int64(0), np.int64(0), np.int64(0)
+                for k in range(heads):
+                    before += last_changes[y, x, k]
+                    cell_w += changes[y, x - 1, k] if west else 0
+                    cell_n += changes[y - 1, x, k] if north else 0
+                    cell_ne += changes[y - 1, x + 1, k] if north and east else 0
+                for k in range(head):  # Changes of the heads before, as bits too.
+                    recent = ((recent << 1) | changes[y, x, k]) & 255
+                    changed_here += changes[y, x, k]
+            here = min(changed_here, 3)
             past = np.int64(last_changes[y, x, head])
             cross = 8 * np.int64(last_changes[y, x + 1, head]) if east else 0
             cross += 4 * np.int64(last_changes[y + 1, x, head]) if south else 0
@@ -320,5 +323,7 @@ def _code(coder, buffer, decoding, frames, all_changes, ages, known, start, stop
             value = old
         codes[y, x, head] = value
         changes[y, x, head] = changed if known else 0
+        recent = ((recent << 1) | changes[y, x, head]) & 255
+        changed_here += changes[y, x, head]
         ages[y, x, head] = 0 if changed else min(ages[y, x, head] + 1, 255)
     return False
