@@ -11,6 +11,7 @@ import numpy as np
 
 from data_pipeline.sound import resampled, to_waveform
 
+
 @dataclasses.dataclass(frozen=True)
 class SoundStream:
     """What a decoder needs to know before the packets, which are (time, duration, bytes) with times
@@ -26,9 +27,7 @@ class SoundStream:
 Packets = Iterable[tuple[int, int, bytes]]
 
 
-def decode_packets(
-    stream: SoundStream, packets: Packets, sample_rate: int = 24000
-) -> np.ndarray:
+def decode_packets(stream: SoundStream, packets: Packets, sample_rate: int = 24000) -> np.ndarray:
     """Packets to sound: float32 [samples], mono, in [-1, 1]; sample 0 belongs to time 0.
 
     Packets that cannot be decoded are passed over.

@@ -25,9 +25,7 @@ def main() -> None:
     from nwt_tf.bin.transcoding import decompress
 
     start = time.monotonic()
-    figures, problems = decompress(
-        FLAGS.preset, FLAGS.input, FLAGS.output, FLAGS.start, FLAGS.end
-    )
+    figures, problems = decompress(FLAGS.preset, FLAGS.input, FLAGS.output, FLAGS.start, FLAGS.end)
     seconds = time.monotonic() - start
     print(f"wrote {FLAGS.output}: {figures['frames']} frames")
     for problem in problems[1:]:

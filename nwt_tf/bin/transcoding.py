@@ -21,6 +21,7 @@ from nwt_tf.codec.container import CODES, Packet, Reader, Writer
 from nwt_tf.codec.header import MAX_CHUNK_CODES
 
 RENDER_FRAMES = 64  # at a time
+SETTLING = 0.08  # seconds
 
 
 def compress(preset, path, output, coder, episode="auto", quality=100.0, key_seconds=1.0):
@@ -235,11 +236,12 @@ def _packets(reader):
 
 
 def _cut(packets, stream, start, end):
-    """The packets of [start, end) seconds, with times from there."""
+    """The packets of [start, end) seconds, with times from there, and those just before: decoders
+    of AAC and Opus take a little to settle."""
     zero = round(start / stream.time_base)
     for packet in packets:
         begin = packet.time * stream.time_base
-        if begin + packet.duration * stream.time_base > start and begin < end:
+        if begin + packet.duration * stream.time_base > start - SETTLING and begin < end:
             yield packet.time - zero, packet.duration, packet.data
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nwt_tf.codec import bits
 from nwt_tf.codec.checksum import crc32c
-from nwt_tf.codec.container import Reader
+from nwt_tf.codec.container import Reader, Writer
 from nwt_tf.codec.context_models import ContextCoder
 from nwt_tf.codec.header import DamagedError
 from nwt_tf.codec.prior_coder import PriorCoder
@@ -123,8 +123,6 @@ def write_codes(file, header, codes, key_chunks=1, predictor=None):
         codes: uint8 [T, h, w, heads].
         key_chunks, predictor: see Encoder.
     """
-    from nwt_tf.codec.container import Writer
-
     with Writer(file, header) as writer:
         encoder = Encoder(writer, key_chunks, predictor)
         for start in range(0, len(codes), header.chunk_frames):

@@ -54,7 +54,8 @@ class ContextModels:
         """Forgets all that was coded: the next chunk stands alone."""
         self._tables[:] = _UNSEEN
         self._weights[:] = _START_WEIGHT
-        self._weights[:, 1] = _PRIOR_WEIGHT if self.with_prior else 0
+        if self.with_prior:
+            self._weights[:, 1] = _PRIOR_WEIGHT
         self._codes[:] = 0
         self._changes[:] = 0
         self._ages[:] = 0
@@ -147,7 +148,7 @@ class ContextCoder:
 @njit(cache=True)
 def _slot(kind, a, b, c):
     """Where a context lies in its table; `kind` keeps the contexts' sequences apart."""
-    key = ((np.uint64(a) * np.uint64(4096) + np.uint64(b)) * np.uint64(1 << 20) + np.uint64(c))
+    key = (np.uint64(a) * np.uint64(4096) + np.uint64(b)) * np.uint64(1 << 20) + np.uint64(c)
     key = (key * np.uint64(32) + np.uint64(kind)) * np.uint64(0x9E3779B97F4A7C15)
     return np.int64(key >> np.uint64(32))
 

@@ -5,12 +5,12 @@ import itertools
 
 import numpy as np
 import pytest
-from tests.codec.files import Predictor, file_of, header_of, predictor_of, speechlike
 
 from nwt_tf.codec.coding import decode, make_coder, write_codes
 from nwt_tf.codec.container import Reader
 from nwt_tf.codec.header import CODERS
 from nwt_tf.codec.prior_coder import PriorCoder
+from tests.codec.files import Predictor, file_of, header_of, predictor_of, speechlike
 
 SHAPE = (4, 3, 5)
 

@@ -10,6 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import nwt_tf
+from nwt_tf.codec import coding
+from nwt_tf.codec.checksum import crc32c
+from nwt_tf.codec.container import CODES, SOUND, Packet, Reader, Writer
+from nwt_tf.codec.header import CODERS, MAGIC, DamagedError, Header, Sound
 from tests.codec.files import (
     file_of,
     file_with_sound,
@@ -17,12 +23,6 @@ from tests.codec.files import (
     predictor_of,
     speechlike,
 )
-
-import nwt_tf
-from nwt_tf.codec import coding
-from nwt_tf.codec.checksum import crc32c
-from nwt_tf.codec.container import CODES, SOUND, Packet, Reader, Writer
-from nwt_tf.codec.header import CODERS, MAGIC, DamagedError, Header, Sound
 
 
 def salvage(data):
