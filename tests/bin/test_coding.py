@@ -1,5 +1,7 @@
 """Video to .nwt files and back with small untrained models, by the commands and beneath them."""
 
+import contextlib
+import dataclasses
 import io
 import json
 
@@ -11,9 +13,10 @@ import tensorflow as tf
 from data_pipeline.media import read_video
 from data_pipeline.synthetic import write_footage
 from nwt_tf import presets
-from nwt_tf.bin import coding, nwt, transcoding
+from nwt_tf.bin import coding, coding_measures, nwt, transcoding
 from nwt_tf.codec.coding import decode, read_codes, write_codes
 from nwt_tf.codec.container import CODES, Reader
+from nwt_tf.evaluation import video_codecs
 from nwt_tf.generation.audio_to_video import AudioToVideo
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE
@@ -61,8 +64,6 @@ def video(root):
 
 
 def run(command, *arguments):
-    import contextlib
-
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         nwt.main([command, *map(str, arguments)])
@@ -84,12 +85,11 @@ def packets_of(path):
         return [bytes(packet) for packet in file.demux(audio=0) if packet.size]
 
 
-@pytest.mark.parametrize("coder", ["context", "prior"])
-def test_a_video_goes_through_with_its_sound(root, video, tmp_path, coder):
+def test_a_video_goes_through_with_its_sound(root, video, tmp_path):
     preset, file, mp4 = root / "preset", tmp_path / "a.nwt", tmp_path / "a.mp4"
     line = run(
         "compress", f"--preset={preset}", f"--input={video}", f"--output={file}",
-        f"--coder={coder}", "--episode=night", "--key_seconds=2",
+        "--episode=night", "--key_seconds=2",
     )  # fmt: skip
     frames = round(SECONDS * FPS)
     assert line["frames"] == frames and line["episode"] == "night"
@@ -98,14 +98,11 @@ def test_a_video_goes_through_with_its_sound(root, video, tmp_path, coder):
         "decompress", f"--preset={preset}", f"--input={file}", f"--output={mp4}"
     )["frames"] == len(read_video(mp4)) == frames  # fmt: skip
     assert packets_of(mp4) == packets_of(video)
-    if coder != "prior":
-        model = coding.Model(preset)
-        pictures = np.stack(
-            list(transcoding._frames(video, 0.0, frames, model))  # as footage is read
-        )
-        codes = model.dvae.encode(to_unit_range(pictures)[None])[0].numpy()
-        assert len(np.unique(codes)) > 1
-        assert np.array_equal(read_codes(file), codes)
+    model = coding.Model(preset)
+    pictures = np.stack(list(transcoding._frames(video, 0.0, frames, model)))
+    codes = model.dvae.encode(to_unit_range(pictures)[None])[0].numpy()
+    assert len(np.unique(codes)) > 1
+    assert np.array_equal(read_codes(file), codes)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "a.nwt"]
 
 
@@ -123,8 +120,8 @@ def test_a_part_is_what_the_whole_shows_there(root, video, tmp_path):
         transcoding.decompress(preset, file, "part", start=0.52, end=1.6)
     whole, part = shown["whole"][0], shown["part"][0]
     assert part.shape == (27, model.dvae.height, model.dvae.width, 3)
-    assert np.array_equal(part, whole[13:40])
-    rate = Reader(open(file, "rb")).header.sound.sample_rate
+    assert len(whole) == round(SECONDS * FPS) and np.array_equal(part, whole[13:40])
+    rate = Reader(io.BytesIO(file.read_bytes())).header.sound.sample_rate
     times = [time / rate for time, _ in shown["part"][1]]
     assert -0.15 < times[0] <= -0.04 and 1.0 < times[-1] < 1.08
 
@@ -179,7 +176,7 @@ def test_compress_refuses(root, video, tmp_path, capsys, monkeypatch, flags, mes
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", ["far", "mar", "har"])
+@pytest.mark.parametrize("kind", ["far", "har"])
 def test_other_kernels_and_another_sound_decoder_decode_the_same(tmp_path, kind):
     """What another machine does: operations one by one, and sound that differs a little."""
     model = coding.Model(save_preset(tmp_path / kind, kind))
@@ -226,7 +223,14 @@ def test_windows_give_everything_once_with_its_context():
         assert found == list(range(total))
 
 
-def test_evaluate_measures_every_coder(root, video, tmp_path):
+def test_evaluate_measures_every_coder(root, video, tmp_path, monkeypatch):
+    """All of them; of their qualities the first and the last."""
+    ends = [
+        dataclasses.replace(each, crfs=(each.crfs[0], each.crfs[-1]))
+        for each in video_codecs.VIDEO_CODECS
+    ]
+    monkeypatch.setattr(video_codecs, "VIDEO_CODECS", ends)
+    monkeypatch.setattr(coding_measures, "QUALITIES", (100.0, 40.0))
     line = run(
         "evaluate", "--what=codec", f"--preset={root / 'preset'}",
         f"--input_dir={root / 'footage'}", "--max_clips=1", f"--output_dir={tmp_path / 'out'}",
@@ -241,6 +245,6 @@ def test_evaluate_measures_every_coder(root, video, tmp_path):
     assert coders["x264 veryslow"]["ssim"] > 0.9
     assert line["weights_bytes"]["prior"] > 0 and line["not_measured"] == []
     written = json.loads((tmp_path / "out" / "codec.json").read_text())
-    assert len(written["coders"]["rle"]["points"]) == 5
+    assert len(written["coders"]["rle"]["points"]) == 2
     assert "| x264 veryslow | 18 |" in (tmp_path / "out" / "codec.md").read_text()
     assert (tmp_path / "out" / "codec.png").read_bytes()[:4] == b"\x89PNG"
