@@ -25,7 +25,7 @@ from nwt_tf.models.dvae import DVAE
 SENSITIVITY_FRAMES = 8
 EPISODE_FRAMES = 12
 MEL_STEPS = 4  # a nat of log-mel
-MEL_GUARD = 2.0**-11  # steps: decoders of sound differ by less
+MEL_GUARD = 2.0**-13  # steps: decoders of sound differ by less
 STYLE_STEPS = 16  # a unit of style
 
 
