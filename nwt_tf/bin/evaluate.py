@@ -5,11 +5,11 @@ went through JPEG, sharpness, flicker, use of the codes. --what=generation: the 
 and video generated from the clips' sound, in one table with the truth, its reconstruction, a second
 preset (--compare), a still frame and shuffled sound; lip-sync among its figures. --what=drift: long
 video, its end against its start. --what=retrieval: frames that are near by their codes.
---what=footage: true clips alone, which needs no preset. --what=all: everything so far that the preset
-can do; --card writes it as a model card.
+--what=footage: true clips alone, which needs no preset. --what=all: everything so far that the
+preset can do; --card writes it as a model card.
 
---what=codec: bits and quality of the .nwt coders beside x264, x265 and SVT-AV1; a table and curves in
---output_dir.
+--what=codec: bits and quality of the .nwt coders beside x264, x265 and SVT-AV1; a table and curves
+in --output_dir.
 
 --what=control is for presets trained on the synthetic subject (`nwt demo`), which it draws itself:
 how far copied styles are followed, what changes with the episode, and whether the mouth still
