@@ -32,6 +32,7 @@ setup(
         "librosa==0.11.0",
         "matplotlib==3.11.2",
         "ml-collections==1.1.0",
+        "numba==0.68.1",
         "numpy==2.4.6",
         "opencv-python-headless==4.14.0.94",
         "pillow==12.3.0",  # gradio and apache-beam refuse 13.

@@ -23,6 +23,7 @@ __all__ = [
     "MediaInfo",
     "decode_frames",
     "index_frames",
+    "open_sound",
     "probe",
     "read_audio",
     "read_video",
@@ -309,6 +310,18 @@ def read_audio(path: str | os.PathLike, sample_rate: int = 24000) -> np.ndarray:
     if not np.isfinite(waveform).all():
         raise ValueError(f"{path}: its sound has samples that are not finite numbers")
     return np.clip(waveform, -1.0, 1.0, out=waveform)
+
+
+@contextlib.contextmanager
+def open_sound(path: str | os.PathLike) -> Iterator[tuple]:
+    """Opens a file for its sound: (container, stream, origin of the timeline, packets).
+
+    Raises:
+        ValueError, OSError: No media file, or no audio stream.
+    """
+    with _open(path) as container:
+        stream = _required_stream(container, "audio", path)
+        yield container, stream, _origin(container), _packets(container, stream)
 
 
 def sound_stretches(

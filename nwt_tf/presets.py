@@ -4,6 +4,7 @@ A training workdir is a preset too. Weights lie in NumPy archives without pickle
 storages: float32, float16, or int8 with one scale a row of the input (`int8`).
 """
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -158,14 +159,29 @@ def read_weights(name_or_dir, part):
     return weights
 
 
-def load(kind, part, name_or_dir, dtype="float32"):
+def fingerprint(name_or_dir, part):
+    """What tells a part's weights from others: 8 bytes of a SHA-256 over their values.
+
+    It covers names, shapes and float32 values as they are loaded, not the storage they lie in.
+
+    Raises:
+        ValueError: see read_weights.
+    """
+    digest = hashlib.sha256()
+    for path, value in sorted(read_weights(name_or_dir, part).items()):
+        digest.update(f"{path} {list(value.shape)}\n".encode())
+        digest.update(np.ascontiguousarray(value, "<f4").tobytes())
+    return digest.digest()[:8]
+
+
+def load(kind, part, name_or_dir, **overrides):
     """A model of a preset.
 
     Args:
         kind: its class; its arguments are the config's section `part`.
         part: 'dvae' or 'prior'.
         name_or_dir: see locate.
-        dtype: Keras policy of the model.
+        overrides: further arguments, `dtype` for one.
 
     Raises:
         ValueError: where the preset lacks the part or its weights are of another model.
@@ -174,7 +190,7 @@ def load(kind, part, name_or_dir, dtype="float32"):
     if section is None:
         raise ValueError(f"The preset {name_or_dir} has no {part}.")
     arguments = {key: value for key, value in section.items() if key != "kind"}
-    model = kind(**arguments, dtype=dtype)
+    model = kind(**arguments, **overrides)
     model.build()
     assign(model, read_weights(name_or_dir, part), f"{locate(name_or_dir)} ({part})")
     return model

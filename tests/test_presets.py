@@ -199,3 +199,19 @@ def test_a_config_that_cannot_be_read_is_named(folder, content, named):
     (folder / "config.json").write_bytes(content)
     with pytest.raises(ValueError, match=f"config.json {named}"):
         presets.read_config(folder)
+
+
+def test_a_fingerprint_tells_values_apart_and_nothing_else(toy, folder, tmp_path):
+    own = presets.fingerprint(folder, "dvae")
+    assert len(own) == 8
+    again = tmp_path / "again"
+    presets.write_config(again, dvae={}, footage={"fps": 30})
+    weights = presets.variables_of(toy)
+    presets.write_weights(again, "dvae", dict(reversed(weights.items())))
+    assert presets.fingerprint(again, "dvae") == own
+    name = sorted(weights)[0]
+    weights[name] = np.nextafter(weights[name], np.float32(9))
+    presets.write_weights(again, "dvae", weights)
+    assert presets.fingerprint(again, "dvae") != own
+    with pytest.raises(ValueError, match="has no prior weights"):
+        presets.fingerprint(folder, "prior")

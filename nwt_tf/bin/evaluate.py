@@ -5,8 +5,11 @@ went through JPEG, sharpness, flicker, use of the codes. --what=generation: the 
 and video generated from the clips' sound, in one table with the truth, its reconstruction, a second
 preset (--compare), a still frame and shuffled sound; lip-sync among its figures. --what=drift: long
 video, its end against its start. --what=retrieval: frames that are near by their codes.
---what=footage: true clips alone, which needs no preset. --what=all: everything that the preset can
-do; --card writes it as a model card.
+--what=footage: true clips alone, which needs no preset. --what=all: everything so far that the
+preset can do; --card writes it as a model card.
+
+--what=codec: bits and quality of the .nwt coders beside x264, x265 and SVT-AV1; a table and curves
+in --output_dir.
 
 --what=control is for presets trained on the synthetic subject (`nwt demo`), which it draws itself:
 how far copied styles are followed, what changes with the episode, and whether the mouth still
@@ -31,11 +34,13 @@ class Measure(NamedTuple):
         options: the flags' values) -> (figures, picture uint8 [H, W, 3] or None).
     part: of the preset that it needs, or None for no preset.
     footage: whether it takes clips; else it draws its own.
+    in_all: whether it is part of --what=all.
     """
 
     module: str
     part: str | None
     footage: bool = True
+    in_all: bool = True
 
 
 MEASURES = {
@@ -44,7 +49,8 @@ MEASURES = {
     "drift": Measure("measuring", "prior"),
     "retrieval": Measure("retrieving", "dvae"),
     "footage": Measure("comparing", None),
-    "control": Measure("control", "prior", footage=False),
+    "codec": Measure("coding_measures", "dvae", in_all=False),
+    "control": Measure("control", "prior", footage=False, in_all=False),
 }
 
 FLAGS = flags.FlagValues()
@@ -58,6 +64,7 @@ flags.DEFINE_enum("what", "reconstruction", [*MEASURES, "all"], "What.", flag_va
 flags.DEFINE_integer(
     "max_clips", None, "Stop after so many clips (an episode).", 1, flag_values=FLAGS
 )
+flags.DEFINE_string("output_dir", None, "codec: folder for table and curves.", flag_values=FLAGS)
 flags.DEFINE_string("sheet", None, "PNG to write.", flag_values=FLAGS)
 flags.DEFINE_string("card", None, "Model card (Markdown) to write.", flag_values=FLAGS)
 flags.DEFINE_string(
@@ -96,7 +103,7 @@ def main() -> None:
     wanted = [FLAGS.what]
     if FLAGS.what == "all":
         has = presets.read_config(FLAGS.preset)
-        wanted = [what for what, m in MEASURES.items() if m.footage and m.part in has]
+        wanted = [what for what, m in MEASURES.items() if m.in_all and m.part in has]
         if FLAGS.data_dir and "drift" in wanted:
             wanted.remove("drift")
             print("drift is left out: it takes sound, which shards do not keep (--input_dir)")

@@ -15,6 +15,8 @@ COMMANDS = {
     "extract_codes": "nwt_tf.bin.extract_codes",
     "train_prior": "nwt_tf.bin.train_prior",
     "generate": "nwt_tf.bin.generate",
+    "compress": "nwt_tf.bin.compress",
+    "decompress": "nwt_tf.bin.decompress",
     "evaluate": "nwt_tf.bin.evaluate",
     "export": "nwt_tf.bin.export",
     "benchmark": "nwt_tf.bin.benchmark",

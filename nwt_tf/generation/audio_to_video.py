@@ -73,7 +73,7 @@ class AudioToVideo:
             ValueError: for no such preset, or one without a prior.
         """
         config = presets.read_config(name_or_dir)
-        prior = priors.from_preset(name_or_dir, dtype)
+        prior = priors.from_preset(name_or_dir, dtype=dtype)
         return cls(
             DVAE.from_preset(name_or_dir, dtype),
             prior,

@@ -262,16 +262,20 @@ class DVAE(keras.Model):
         Returns:
             int32 [B, T, h, w, num_heads].
         """
-        video = tf.convert_to_tensor(video)
-        check_video(video, self.height, self.width)
-        check_finite("video", video)
-        check_at_least(1, window=window)
-        logits = tf.concat(list(self._windows(self._encode_logits, video, window)), axis=1)
+        logits = self.code_logits(video, window)
         flat = tf.reshape(logits, (-1, self.num_heads, self.num_codes))
         if seed is not None:
             flat = flat + gumbel_noise(tf.shape(flat), seed)
         codes = tf.argmax(flat, axis=-1, output_type=tf.int32)
         return tf.reshape(codes, tf.shape(logits)[:-1])
+
+    def code_logits(self, video, window=64):
+        """What encode chooses from: float32 [B, T, h, w, num_heads, num_codes]; see encode."""
+        video = tf.convert_to_tensor(video)
+        check_video(video, self.height, self.width)
+        check_finite("video", video)
+        check_at_least(1, window=window)
+        return tf.concat(list(self._windows(self._encode_logits, video, window)), axis=1)
 
     @tf.function(reduce_retracing=True)
     def _encode_logits(self, video):
@@ -340,7 +344,7 @@ class DVAE(keras.Model):
         Raises:
             ValueError: for no such preset or weights of another model.
         """
-        return presets.load(cls, "dvae", name_or_dir, dtype)
+        return presets.load(cls, "dvae", name_or_dir, dtype=dtype)
 
     def get_config(self):
         return dict(self._arguments)

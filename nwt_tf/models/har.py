@@ -56,7 +56,7 @@ class HAR(MAR):
         hidden = self._embed_head(before, heads) + self.head_input(features)[:, None]
         for conv in self.head_convs:
             hidden = hidden + keras.activations.mish(conv(hidden))
-        return ops.cast(self.output_layer(hidden), "float32")  # [n, heads, num_codes]
+        return self.as_logits(self.output_layer(hidden))  # [n, heads, num_codes]
 
     def logits(self, codes, conditioning):
         """Logits of every head from the Memcodes before and the heads before it; see MAR."""
@@ -83,7 +83,7 @@ class HAR(MAR):
             for i, conv in enumerate(self.head_convs):
                 branch, rings[i] = conv.step(hidden, rings[i], head)
                 hidden = hidden + keras.activations.mish(branch)
-            logits = ops.cast(self.output_layer(hidden), "float32")  # [B, num_codes]
+            logits = self.as_logits(self.output_layer(hidden))  # [B, num_codes]
             chosen.append(choose(logits[:, None])[:, 0])
         return tf.stack(chosen[1:], axis=-1), state
 

@@ -190,7 +190,7 @@ class MAR(Prior):
 
     def _logits(self, features):
         """[..., width] -> float32 [..., heads, num_codes]."""
-        logits = ops.cast(self.output_layer(features), "float32")
+        logits = self.as_logits(self.output_layer(features))
         return ops.reshape(logits, (*ops.shape(logits)[:-1], self.num_heads, self.num_codes))
 
     def logits(self, codes, conditioning):

@@ -184,6 +184,10 @@ class Prior(keras.Model):
         conditioning = self.condition(mel, posterior.sample(seed), episode)
         return self.logits(codes if history is None else history, conditioning), posterior
 
+    def as_logits(self, outputs):
+        """Logits as they leave the model: float32, or float64 where it computes in that."""
+        return ops.cast(outputs, "float64" if self.compute_dtype == "float64" else "float32")
+
     def project(self, conditioning):
         """A Share a block, values [B, elements, ..., filters]: all that the decoder is told."""
         return tuple(projection.share(*conditioning) for projection in self.projections)

@@ -8,12 +8,12 @@ from nwt_tf.models.mar import MAR
 KINDS = {"far": FAR, "mar": MAR, "har": HAR}
 
 
-def from_preset(name_or_dir, dtype="float32"):
+def from_preset(name_or_dir, **overrides):
     """The built prior of a preset, of whichever kind it is.
 
     Args:
         name_or_dir: see presets.locate.
-        dtype: policy of its layers; bfloat16 keeps the weights in it, too.
+        overrides: further arguments, `dtype` for one.
 
     Raises:
         ValueError: for no such preset, one without a prior, or weights of another model.
@@ -23,4 +23,4 @@ def from_preset(name_or_dir, dtype="float32"):
         raise ValueError(
             f"The preset {name_or_dir} has no prior: train one with `nwt train_prior`."
         )
-    return presets.load(KINDS[section["kind"]], "prior", name_or_dir, dtype)
+    return presets.load(KINDS[section["kind"]], "prior", name_or_dir, **overrides)

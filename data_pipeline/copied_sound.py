@@ -1,0 +1,86 @@
+"""The sound of a file as packets: copied where it is AAC or Opus, else made AAC."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from fractions import Fraction
+
+from data_pipeline.media import open_sound
+from data_pipeline.packets import Packets, SoundStream
+
+_COPIED = {"aac": "aac", "opus": "opus", "libopus": "opus"}
+_TRANSCODED_BIT_RATE = 96000
+
+
+@contextlib.contextmanager
+def copied_sound(path: str | os.PathLike, start: float) -> Iterator[tuple[SoundStream, Packets]]:
+    """The sound of a file as packets: as they are where they are AAC or Opus, else made AAC.
+
+    Args:
+        path: Video file with sound.
+        start: What becomes time 0, in seconds on the file's timeline.
+
+    Raises:
+        ValueError, OSError: The file has no sound, or it cannot be read.
+    """
+    with open_sound(path) as (container, stream, origin, packets):
+        context = stream.codec_context
+        codec = _COPIED.get(context.name)
+        if codec and context.extradata:
+            base = stream.time_base
+            zero = round((origin + start) / base)
+            found = SoundStream(
+                codec, context.sample_rate, context.layout.nb_channels, base, context.extradata
+            )
+            # The timeline of the coded file knows no packets that end before it begins.
+            timed = (packet for packet in packets if packet.size and packet.pts is not None)
+            yield (
+                found,
+                ((packet.pts - zero, packet.duration or 0, bytes(packet)) for packet in timed),
+            )
+        else:
+            yield _transcoded(packets, origin + start)
+
+
+def _transcoded(packets, zero: float) -> tuple[SoundStream, Packets]:
+    """AAC of any sound: the encoder is opened with the first frame's rate and channels."""
+    import av
+
+    frames = (frame for frame in _decoded(packets) if frame.pts is not None)
+    first = next(frames, None)
+    if first is None:
+        raise ValueError("has an audio stream without any samples")
+    rate = first.sample_rate if 8000 <= first.sample_rate <= 48000 else 48000
+    layout = "mono" if first.layout.nb_channels == 1 else "stereo"
+    encoder = av.CodecContext.create("aac", "w")
+    encoder.sample_rate, encoder.layout, encoder.format = rate, layout, "fltp"
+    encoder.bit_rate, encoder.time_base = _TRANSCODED_BIT_RATE, Fraction(1, rate)
+    encoder.flags |= av.codec.context.Flags.global_header
+    encoder.open()
+    offset = round((first.time - zero) * rate)
+
+    def coded():
+        resampler = av.AudioResampler("fltp", layout, rate, frame_size=encoder.frame_size)
+        sent = 0
+        for frame in [first], frames, [None]:
+            for each in frame:
+                if each is not None:
+                    each.pts = None
+                for block in resampler.resample(each):
+                    block.pts, block.time_base = sent, Fraction(1, rate)
+                    sent += block.samples
+                    yield from encoder.encode(block)
+        yield from encoder.encode(None)
+
+    stream = SoundStream("aac", rate, 1 if layout == "mono" else 2, Fraction(1, rate),
+                         bytes(encoder.extradata))  # fmt: skip
+    timed = ((p.pts + offset, p.duration or 0, bytes(p)) for p in coded())
+    return stream, timed
+
+
+def _decoded(packets) -> Iterator:
+    import av
+
+    for packet in packets:
+        with contextlib.suppress(av.error.FFmpegError):
+            yield from packet.decode()

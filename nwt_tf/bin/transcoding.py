@@ -1,0 +1,263 @@
+"""A video through the codec, a second at a time: what `nwt compress` and `nwt decompress` do."""
+
+import contextlib
+import functools
+import itertools
+import os
+
+import numpy as np
+
+from data_pipeline.copied_sound import copied_sound
+from data_pipeline.media import decode_frames, index_frames, probe, write_mp4
+from data_pipeline.mel import align, log_mel, mel_spectrogram
+from data_pipeline.overlays import mask_overlays
+from data_pipeline.packets import decode_packets
+from data_pipeline.resample import PictureScaler, at_constant_rate, num_output_frames
+from data_pipeline.workers import Progress
+from nwt_tf.bin.coding import Chooser, Model, PriorPredictor, beside, coded_sound, sound_stream
+from nwt_tf.codec.choice import distortion_weight
+from nwt_tf.codec.coding import Encoder, decode
+from nwt_tf.codec.container import CODES, Packet, Reader, Writer
+from nwt_tf.codec.header import MAX_CHUNK_CODES
+
+RENDER_FRAMES = 64  # at a time
+SETTLING = 0.08  # seconds
+
+
+def compress(preset, path, output, coder, episode="auto", quality=100.0, key_seconds=1.0):
+    """Video to a `.nwt` file.
+
+    Args:
+        preset: of the dVAE, and for coder `prior` of the prior.
+        path: any video; it is cropped and resized as the preset's training footage was.
+        output: the file to write.
+        coder: one of codec.header.CODERS.
+        episode: name of the look, or 'auto' for the closest.
+        quality: 100 keeps the most likely codes, less trades them for bits (codec.choice).
+        key_seconds: distance of the chunks that stand alone.
+
+    Returns:
+        Figures of the file.
+
+    Raises:
+        ValueError, OSError: the video, or what is asked of it, cannot be used.
+    """
+    lam = distortion_weight(quality)
+    if key_seconds <= 0:
+        raise ValueError(f"key_seconds must be positive. Received: {key_seconds}")
+    partial = beside(output)
+    require = ("video", "audio") if coder == "prior" else ("video",)
+    info = probe(path, require=require)
+    model = Model(preset)
+    fps = model.footage["fps"]
+    index = index_frames(path)
+    start = float(index.times[0])
+    total = max(1, num_output_frames(start, index.times[-1] + index.frame_seconds, fps))
+    size = chunk_frames(model)
+    video = _windows(_frames(path, start, total, model), size, model.dvae.context)
+    first = next(video)
+    if episode == "auto":
+        logits = model.logits(first[0])
+        episode = model.best_episode(first[0], logits.argmax(-1).astype(np.uint8))
+        print(f"episode: {episode}")
+    model.episode_index(episode)
+    weights = None
+    if lam:
+        weights = model.sensitivity(first[0], model.logits(first[0]), episode)
+    predictor = None
+    if coder == "prior":
+        with copied_sound(path, start) as (stream, packets):
+            predictor = PriorPredictor(model, _mel(stream, packets, total, fps), episode)
+    choose, progress, done = Chooser(model, lam, weights), Progress(total, "frames"), 0
+    with contextlib.ExitStack() as stack:
+        stack.callback(lambda: os.path.exists(partial) and os.unlink(partial))
+        stream, packets = None, iter(())
+        if info.has_audio:
+            stream, packets = stack.enter_context(copied_sound(path, start))
+        sound = None if stream is None else coded_sound(stream)
+        header = model.header(coder, size, episode=episode, distortion_weight=lam, sound=sound)
+        with open(partial, "w+b") as file, Writer(file, header) as writer:
+            sound = _SoundWriter(writer, stream, packets, fps)
+            encoder = Encoder(writer, max(1, round(key_seconds * fps / size)), predictor)
+            for window, lead, count in itertools.chain([first], video):
+                sound.write(done + count + size)  # ahead: the prior hears a little of the future
+                logits = model.logits(window)[lead : lead + count]
+                encoder.write(choose(logits, encoder.next_is_key))
+                done += count
+                progress.show(done)
+            sound.write(None)
+        progress.clear()
+        os.replace(partial, output)
+    return sizes(output)
+
+
+def decompress(preset, path, output, start=0.0, end=None):
+    """A `.nwt` file, or a part of it, to an mp4 with the sound copied.
+
+    Args:
+        preset: the one that it was made with.
+        path: the file.
+        output: the mp4.
+        start, end: seconds; end None is the file's.
+
+    Returns:
+        (figures, problems: lines that say what was lost; the frames before stand still there).
+
+    Raises:
+        ValueError, OSError: no such file, nothing of it can be decoded, or another preset's.
+    """
+    model = Model(preset)
+    with open(path, "rb") as file:
+        try:
+            reader = Reader(file)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        header, fps = reader.header, reader.header.fps
+        model.check(header, path)
+        first = round(start * fps)
+        stop = reader.frames if end is None else min(round(end * fps), reader.frames)
+        if not 0 <= first < stop:
+            raise ValueError(
+                f"{path}: has nothing from {start:g} s on up to "
+                f"{'its end' if end is None else f'{end:g} s'}: it is {reader.frames / fps:.2f} s "
+                "long"
+            )
+        predictor, sound = None, None
+        if header.sound is not None:
+            stream = sound_stream(header.sound)
+            if header.coder == "prior":
+                mel = _mel(stream, _packets(reader), reader.frames, fps)
+                predictor = PriorPredictor(model, mel, header.episode)
+            sound = stream, _cut(_packets(reader), stream, first / fps, stop / fps)
+        before = max(0, first - model.dvae.context)
+        after = min(reader.frames, stop + model.dvae.context)
+        codes = _held(decode(reader, before, after, predictor), before, after)
+        progress = Progress(stop - first, "frames")
+
+        def frames():
+            position = before
+            for window, lead, count in _windows(codes, RENDER_FRAMES, model.dvae.context):
+                pictures = model.pictures(window, header.episode)[lead : lead + count]
+                yield from pictures[max(0, first - position) : stop - position]
+                position += count
+                progress.show(min(position, stop) - first)
+
+        try:
+            write_mp4(output, frames(), fps, packets=sound)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        progress.clear()
+        return {"mp4": str(output), "frames": stop - first}, reader.problems
+
+
+def sizes(path):
+    """Figures of a file: frames, bytes, bytes without the sound, and those as rates."""
+    with open(path, "rb") as file:
+        reader = Reader(file)
+    header = reader.header
+    sound = sum(record.length for record in reader.records if record.kind != CODES)
+    seconds = reader.frames / header.fps
+    memcodes = reader.frames * header.shape[0] * header.shape[1]
+    return {
+        "nwt": str(path),
+        "coder": header.coder,
+        "episode": header.episode,
+        "frames": reader.frames,
+        "bytes": reader.size,
+        "bytes_without_sound": reader.size - sound,
+        "kbps_without_sound": 8e-3 * (reader.size - sound) / seconds,
+        "bits_per_memcode": 8 * (reader.size - sound) / memcodes,
+    }
+
+
+def chunk_frames(model):
+    """Frames of a chunk: a second's, fewer of a large grid."""
+    codes = model.dvae.grid[0] * model.dvae.grid[1] * model.dvae.num_heads
+    return max(1, min(round(model.footage["fps"]), MAX_CHUNK_CODES // codes))
+
+
+def _frames(path, start, total, model):
+    """Frames as the preset's training footage has them: yields uint8 [H, W, 3]."""
+    footage, dvae, mask = model.footage, model.dvae, None
+    if footage.get("mask_overlays"):
+        mask = functools.partial(mask_overlays, **footage["overlays"])
+    scaler = PictureScaler(dvae.height, dvae.width, footage["crop"], mask)
+    shown = picture = None
+    for frame in at_constant_rate(decode_frames(path), start, total, footage["fps"]):
+        if frame is not shown:
+            shown, picture = frame, scaler(frame)
+        yield picture
+
+
+def _windows(items, size, context):
+    """Groups arrays: yields (stacked with up to `context` to each side, how many lead, how many
+    count)."""
+    held, begin, position = [], 0, 0  # begin: place of held[0]
+
+    def window():
+        nonlocal held, begin, position
+        count = min(size, begin + len(held) - position)
+        stacked = np.stack(held[: position - begin + count + context])
+        lead, position = position - begin, position + count
+        kept = max(0, position - context - begin)
+        held, begin = held[kept:], begin + kept
+        return stacked, lead, count
+
+    for item in items:
+        held.append(item)
+        if len(held) == position - begin + size + context:
+            yield window()
+    while position < begin + len(held):
+        yield window()
+
+
+def _held(chunks, start, stop):
+    """Frames [start, stop) of decoded chunks; where one is lost the frame before it stays."""
+    last = None
+    for first, codes in chunks:
+        for _ in range(first - start):
+            yield codes[0] if last is None else last
+        yield from codes
+        start, last = first + len(codes), codes[-1]
+    if last is None:
+        raise ValueError("none of its chunks can be decoded")
+    for _ in range(stop - start):
+        yield last
+
+
+def _mel(stream, packets, frames, fps):
+    """The mel of sound as it is sent, aligned: float32 [4 frames, 80]."""
+    return align(log_mel(mel_spectrogram(decode_packets(stream, packets))), frames, fps)
+
+
+def _packets(reader):
+    for block in reader.sound():
+        yield from block
+
+
+def _cut(packets, stream, start, end):
+    """The packets of [start, end) seconds, with times from there, and those just before: decoders
+    of AAC and Opus take a little to settle."""
+    zero = round(start / stream.time_base)
+    for packet in packets:
+        begin = packet.time * stream.time_base
+        if begin + packet.duration * stream.time_base > start - SETTLING and begin < end:
+            yield packet.time - zero, packet.duration, packet.data
+
+
+class _SoundWriter:
+    """Writes the sound's packets into a file, up to where the picture is."""
+
+    def __init__(self, writer, stream, packets, fps):
+        self._writer, self._packets, self._fps = writer, iter(packets), fps
+        self._base = None if stream is None else stream.time_base
+        self._ahead = next(self._packets, None)
+
+    def write(self, frame):
+        """Writes the packets that begin before a frame, all that are left for None."""
+        block = []
+        while self._ahead and (frame is None or self._ahead[0] * self._base < frame / self._fps):
+            block.append(Packet(*self._ahead))
+            self._ahead = next(self._packets, None)
+        if block:
+            self._writer.write_sound(block)
