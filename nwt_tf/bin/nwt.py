@@ -17,6 +17,7 @@ COMMANDS = {
     "generate": "nwt_tf.bin.generate",
     "evaluate": "nwt_tf.bin.evaluate",
     "benchmark": "nwt_tf.bin.benchmark",
+    "mnist": "nwt_tf.bin.mnist",
     "demo": "nwt_tf.bin.demo",
 }
 

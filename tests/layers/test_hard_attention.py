@@ -157,8 +157,7 @@ def test_values_and_gradients_equal_algorithm_1_written_out(attention, queries):
         found.append([*parts, *tape.gradient(total, [flat, *variables])])
     for expected, got in zip(*found, strict=True):
         np.testing.assert_allclose(got, expected, atol=2e-5, rtol=1e-4)
-    # All but the key's bias, which adds the same to all codes' logits, have a gradient.
-    assert sum(np.abs(gradient).max() > 1e-3 for gradient in found[1][2:]) == len(variables)
+    assert all(np.abs(part).max() > 1e-3 for part in found[1])
 
 
 def test_without_seed_the_likeliest_code_is_taken(attention, queries):
