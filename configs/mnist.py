@@ -12,22 +12,23 @@ import dataclasses
 class Model:
     """Arguments of nwt_tf.studies.autoencoder.Autoencoder; head_dim is code_dim a head."""
 
-    stages: tuple = (8, 24)
+    stages: tuple = ((32, 4),)
     hidden: int = 256
+    depth: int = 2
     head_dim: int = 24
 
 
 @dataclasses.dataclass
 class Loss:
-    """Weights of nwt_tf.studies.trainer.StudyTrainer.
+    """Weights of nwt_tf.studies.trainer.StudyTrainer; of the KL the first and the last.
 
-    `elbo_kl` is equation 4's beta over the number of pixels, since the reconstruction loss is their
-    mean: 1 / 784 is the ELBO itself, with a Laplace distribution of scale 1 a pixel.
+    The reconstruction loss is a mean over the 784 pixels, so the ELBO with a Laplace distribution of
+    scale b has the KL weight b / 784; b = 0.15, the mean error that is reached, is likeliest.
     """
 
-    elbo_kl: float = 1 / 784
-    critic_kl: float = 1e-2  # equation 8, on features of all the critic's layers
-    class_kl: float = 1e-2  # dVAE-Class, on those of one layer
+    elbo_kl: tuple = (3e-3, 2e-4)
+    critic_kl: tuple = (2e-2, 2e-3)  # equation 8, on features of all the critic's layers
+    class_kl: tuple = (5e-2, 5e-3)  # dVAE-Class, on those of one layer
     gan: float = 5e-3
     classification: float = 1.0
     normalize_features: bool = True
@@ -41,8 +42,8 @@ class Train:
     batch_size: int = 128
     steps: int = 2500
     learning_rate: float = 2e-3
-    critic_rate: float = 5e-4
-    warmup: int = 100
+    critic_rate: float = 1e-3
+    warmup: int = 300
     classifier_steps: int = 1500  # of the pre-trained classifier
 
 
@@ -50,8 +51,9 @@ class Train:
 class ComparisonModel:
     """The autoencoder around the quantisers; 8 heads of 8 codes are the paper's 24 bits."""
 
-    stages: tuple = (8, 24)
+    stages: tuple = ((32, 4),)
     hidden: int = 256
+    depth: int = 2
     single: bool = True
     num_heads: int = 8
     num_codes: int = 8
@@ -62,8 +64,8 @@ class ComparisonModel:
 class Comparison:
     """Quantisers, or gradients, beside one another.
 
-    `loss_weights` multiply each quantiser's own loss; memcodes and gumbel_softmax have a KL, which
-    is also divided by the pictures' values (1 is the ELBO).
+    `loss_weights` (first, last) multiply each quantiser's own loss; memcodes and gumbel_softmax have
+    a KL, which is also divided by the pictures' values (b is then the ELBO of scale b).
     """
 
     model: ComparisonModel = dataclasses.field(default_factory=ComparisonModel)
@@ -72,12 +74,12 @@ class Comparison:
     batch_sizes: tuple = (8, 32, 128, 256)
     loss_weights: dict = dataclasses.field(
         default_factory=lambda: {
-            "memcodes": 0.2,
-            "vq_ema": 1.0,
-            "vq": 1.0,
-            "fsq": 0.0,
-            "lfq": 0.1,
-            "gumbel_softmax": 0.2,
+            "memcodes": (2.4, 0.15),
+            "vq_ema": (1.0, 1.0),
+            "vq": (1.0, 1.0),
+            "fsq": (0.0, 0.0),
+            "lfq": (0.1, 0.1),
+            "gumbel_softmax": (2.4, 0.15),
         }
     )
     temperatures: tuple = (1.0, 0.1)
@@ -89,7 +91,7 @@ def frames():
     """The comparison on video frames: a grid of Memcodes an eighth of the frame's sides."""
     comparison = Comparison()
     comparison.model = dataclasses.replace(
-        comparison.model, stages=(16, 32, 64), hidden=96, single=False, code_dim=64
+        comparison.model, stages=((16, 2), (32, 2), (64, 2)), hidden=96, single=False, code_dim=64
     )
     comparison.train = dataclasses.replace(comparison.train, batch_size=16)
     return comparison
@@ -120,7 +122,7 @@ def small():
 def tiny():
     """Seconds a study, for tests: nothing is learnt."""
     config = MnistConfig(
-        model=Model(stages=(4, 4), hidden=16, head_dim=4),
+        model=Model(stages=((4, 4),), hidden=16, head_dim=4),
         critic=((4, (4, 4), (4, 4), 1), (8, (7, 7), (7, 7), 1)),
     )
     config.train = dataclasses.replace(
@@ -129,7 +131,7 @@ def tiny():
     for comparison in (config.digits, config.frames):
         comparison.train = config.train
         comparison.model = dataclasses.replace(
-            comparison.model, stages=(4, 4), hidden=16, num_heads=2, num_codes=4, code_dim=8
+            comparison.model, stages=((4, 4),), hidden=16, num_heads=2, num_codes=4, code_dim=8
         )
         comparison.batch_sizes = (4,)
         comparison.curve_pictures = 8

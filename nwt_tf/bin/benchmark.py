@@ -1,8 +1,9 @@
-"""Measure sizes of the paper's models.
+"""Measure sizes of the paper's models, and the speed of its hard attention.
 
 --what=sizes: parameters of each part and the arithmetic of a frame, at the paper's widths with 215
-rows in the episode tables (the paper's 215 episodes), beside the paper's own counts (Table 3). The
-last line is JSON.
+rows in the episode tables (the paper's 215 episodes), beside the paper's own counts (Table 3).
+--what=attention: milliseconds of the hard-attention layer (8 heads, 8 codes, 1,024 wide), forward
+and backward, as a plain graph and compiled by XLA. The last line is JSON.
 """
 
 from absl import flags
@@ -10,11 +11,25 @@ from absl import flags
 from nwt_tf.bin import command
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_enum("what", "sizes", ["sizes"], "What to measure.", flag_values=FLAGS)
+flags.DEFINE_enum(
+    "what", "sizes", ["sizes", "attention"], "What to measure.", flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "batch", 480, "Of attention: frames of 224 queries; a training step of the paper has 480.", 1,
+    flag_values=FLAGS,
+)  # fmt: skip
 
 
 def main() -> None:
     command.start_tensorflow()
+    if FLAGS.what == "attention":
+        from nwt_tf.bin import timing
+
+        figures = timing.attention(FLAGS.batch, 224)
+        for name, value in figures.items():
+            print(f"{name:<28}{value:>10.2f} ms")
+        command.report(batch=FLAGS.batch, queries=224, **figures)
+        return
     from nwt_tf.bin import sizing
 
     figures = {}

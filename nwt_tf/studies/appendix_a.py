@@ -147,7 +147,12 @@ def retrieval(digits, config, folder, seeds, objectives=OBJECTIVES):
 
 def _dvae(config, num_heads, num_codes):
     quantizer = Memcodes(num_heads, num_codes, num_heads * config.model.head_dim)
-    dvae = Autoencoder(quantizer, stages=config.model.stages, hidden=config.model.hidden)
+    dvae = Autoencoder(
+        quantizer,
+        stages=config.model.stages,
+        hidden=config.model.hidden,
+        depth=config.model.depth,
+    )
     dvae.build()
     return dvae
 

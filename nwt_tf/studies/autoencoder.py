@@ -1,5 +1,7 @@
 """The autoencoder of the studies, and the critic that may also name the digit (Appendix A)."""
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -10,14 +12,24 @@ from nwt_tf.layers.resample import upsample
 from nwt_tf.models.critics import Critic
 
 
+# A plain tanh reaches the paper around a digit, -1, only at infinity, and stops learning on the way
+# there; this one is still steep where it is -1.
+TANH_SCALE = 1.1
+
+
 class Autoencoder(keras.Model):
     """Strided convolutions, a quantiser, and the same mirrored: pictures to Memcodes and back.
 
+    Small and quick on a CPU, rather than dVAE-Adv's: the finest scale is seen only through patches
+    of the first stride.
+
     Args:
         quantizer: a studies Quantizer.
-        height, width, channels: of the pictures; sides are multiples of 2 ** len(stages).
-        stages: width of each stage of stride 2.
+        height, width, channels: of the pictures; sides are multiples of the strides' product.
+        stages: (width, stride) of each strided convolution.
         hidden: width between the last stage and the quantiser.
+        depth: 1x1 convolutions of that width on either side of the quantiser, in the place of
+            dVAE-Adv's temporal block: so that a decoder can make more of codes than their sum.
         single: one Memcode a picture (Appendix A) instead of a grid of them.
 
     Raises:
@@ -30,44 +42,42 @@ class Autoencoder(keras.Model):
         height=28,
         width=28,
         channels=1,
-        stages=(16, 32),
+        stages=((32, 4),),
         hidden=256,
+        depth=2,
         single=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        stride = 2 ** len(stages)
+        stride = math.prod(stride for _, stride in stages)
         if height % stride or width % stride:
             raise ValueError(
                 f"height and width must be multiples of {stride}. Received: {height}x{width}"
             )
         self.picture_shape = (height, width, channels)
-        rest = (height // stride, width // stride)
-        self.grid = (1, 1) if single else rest
+        self.rest = (height // stride, width // stride, stages[-1][0])
+        self.single = single
+        self.grid = (1, 1) if single else self.rest[:2]
+        self.strides = [stride for _, stride in reversed(stages)]
         conv = {"activation": leaky_relu, "padding": "same"}
         self.downs = [
-            keras.layers.Conv2D(filters, 4, strides=2, name=f"down{i}", **conv)
-            for i, filters in enumerate(stages)
+            keras.layers.Conv2D(filters, max(4, stride), strides=stride, name=f"down{i}", **conv)
+            for i, (filters, stride) in enumerate(stages)
         ]
-        # One kernel over all that is left makes one Memcode.
-        kernel, padding = (rest, "valid") if single else (3, "same")
-        self.to_queries = keras.layers.Conv2D(
-            hidden, kernel, padding=padding, activation=leaky_relu, name="to_queries"
+        self.before, self.after = (
+            [keras.layers.Dense(hidden, leaky_relu, name=f"{side}{i}") for i in range(depth + 1)]
+            for side in ("before", "after")
         )
         self.quantizer = quantizer
-        self.from_values = keras.layers.Conv2DTranspose(
-            hidden if not single else stages[-1],
-            kernel,
-            padding=padding,
-            activation=leaky_relu,
-            name="from_values",
+        self.from_values = keras.layers.Dense(
+            math.prod(self.rest) if single else self.rest[-1], leaky_relu, name="from_values"
         )
         self.ups = [
             keras.layers.Conv2D(filters, 4, name=f"up{i}", **conv)
-            for i, filters in enumerate(reversed(stages[:-1]))
+            for i, (filters, _) in enumerate(reversed(stages[:-1]))
         ]
         self.pixels = keras.layers.Conv2D(
-            channels, 4, padding="same", activation="tanh", name="pixels"
+            channels * self.strides[-1] ** 2, 3, padding="same", name="pixels"
         )
 
     def build(self, input_shape=None):
@@ -79,14 +89,23 @@ class Autoencoder(keras.Model):
         """float [B, height, width, channels] in [-1, 1] -> float [B, h, w, hidden]."""
         for layer in self.downs:
             pictures = layer(pictures)
-        return self.to_queries(pictures)
+        if self.single:
+            pictures = ops.reshape(pictures, (-1, 1, 1, math.prod(self.rest)))
+        for layer in self.before:
+            pictures = layer(pictures)
+        return pictures
 
     def render(self, values):
-        """float [B, h, w, code_dim] -> float [B, height, width, channels] in (-1, 1)."""
+        """float [B, h, w, code_dim] -> float [B, height, width, channels] in (-1.1, 1.1)."""
+        for layer in self.after:
+            values = layer(values)
         features = self.from_values(values)
-        for layer in (*self.ups, self.pixels):
-            features = layer(upsample(features))
-        return features
+        if self.single:
+            features = ops.reshape(features, (-1, *self.rest))
+        for layer, stride in zip(self.ups, self.strides[:-1], strict=True):
+            features = layer(upsample(features, stride))
+        pixels = TANH_SCALE * ops.tanh(self.pixels(features))
+        return tf.nn.depth_to_space(pixels, self.strides[-1])
 
     def call(self, pictures, seed=None, temperature=1.0, training=False):
         """Pictures in [-1, 1] -> (reconstruction, Quantization)."""

@@ -133,17 +133,18 @@ def _run(quantizer, arguments, train_pictures, test_pictures, config, batch_size
         channels,
         stages=model.stages,
         hidden=model.hidden,
+        depth=model.depth,
         single=model.single,
     )
     autoencoder.build()
-    # The KL is a Memcode's: added over the picture and divided by its values, as the pixels are.
-    weight = config.loss_weights[_name(quantizer)]
+    weights = np.array(config.loss_weights[_name(quantizer)])
     if quantizer in (Memcodes, GumbelSoftmax):
-        weight *= autoencoder.grid[0] * autoencoder.grid[1] / (height * width * channels)
+        # A KL is a Memcode's: added over the picture, and divided by its values like the pixels.
+        weights *= autoencoder.grid[0] * autoencoder.grid[1] / (height * width * channels)
     first, last = config.temperatures
     trainer = StudyTrainer(
         autoencoder,
-        quantizer=weight,
+        quantizer=tuple(weights.tolist()),
         temperatures=(first, last, config.train.steps),
         seed=seed,
     )

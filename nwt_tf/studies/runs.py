@@ -119,7 +119,6 @@ def each_seed(folder, name, settings, seeds, run):
             figures["run_seconds"] = time.monotonic() - started
             write_json(path, {"settings": settings, "figures": figures})
         found.append(figures)
-        keras.backend.clear_session()
     return found
 
 

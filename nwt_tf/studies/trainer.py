@@ -28,13 +28,16 @@ class StudyTrainer(Trainer):
     Args:
         autoencoder: an Autoencoder.
         critic: a Critic, a DigitCritic, or None.
-        recon, gan, quantizer: weights; `quantizer` is the quantiser's own loss, for Memcodes the KL
-            of equations 4 and 8, times the annealed beta.
+        recon, gan: weights.
+        quantizer: (first, last) weight of the quantiser's own loss, for Memcodes the KL of
+            equations 4 and 8. It moves from one to the other like the annealed beta. (0, w) is the
+            paper's annealing; a strong start keeps codes from settling on one value for all
+            pictures while the decoder still learns their mean.
         classification: weight of the digits' cross entropy in the critic's loss (dVAE-Class).
         penultimate: reconstruction loss on the critic's last feature map alone (dVAE-Class).
         train_critic: False keeps a critic as it came: a pre-trained classifier.
         gradient_penalty, normalize_features, score_drift: see DVAETrainer.
-        midpoint, rate: of the logistic annealing of the quantiser's loss, in steps.
+        midpoint, rate: of that logistic annealing: a step, and the growth a step.
         temperatures: (first, last, steps) of the exponential annealing of GumbelSoftmax.
         Others: see Trainer.
     """
@@ -48,15 +51,15 @@ class StudyTrainer(Trainer):
         *,
         recon=1.0,
         gan=5e-3,
-        quantizer=1.0,
+        quantizer=(1.0, 1.0),
         classification=0.0,
         penultimate=False,
         train_critic=True,
         gradient_penalty=10.0,
         normalize_features=True,
         score_drift=1e-3,
-        midpoint=0.0,
-        rate=1e-2,
+        midpoint=300.0,
+        rate=2e-2,
         temperatures=(1.0, 1.0, 1),
         **kwargs,
     ):
@@ -65,7 +68,6 @@ class StudyTrainer(Trainer):
         self.weights_of = {
             "recon": recon,
             "gan": gan,
-            "quantizer": quantizer,
             "classification": classification,
             "gradient_penalty": gradient_penalty,
             "score_drift": score_drift,
@@ -73,6 +75,7 @@ class StudyTrainer(Trainer):
         self.penultimate = penultimate
         self.train_critic = critic is not None and train_critic
         self.normalize_features = normalize_features
+        self.quantizer_weights = quantizer
         self.midpoint, self.rate = midpoint, rate
         self.temperatures = temperatures
         self.built = True
@@ -84,6 +87,11 @@ class StudyTrainer(Trainer):
         if self.train_critic:
             self.critic_optimizer.build(self.critic.trainable_variables)
 
+    def quantizer_weight(self):
+        """Of the quantiser's loss at this step."""
+        first, last = self.quantizer_weights
+        return first + (last - first) * annealed_beta(self.step, self.midpoint, self.rate)
+
     def temperature(self):
         """GumbelSoftmax's temperature at this step."""
         first, last, steps = self.temperatures
@@ -94,7 +102,6 @@ class StudyTrainer(Trainer):
         seed = self.noise_seed()
         weights = self.weights_of
         real = to_unit_range(batch["pictures"])
-        beta = annealed_beta(self.step, self.midpoint, self.rate)
         with tf.GradientTape(persistent=self.train_critic) as tape:
             fake, quantized = self.autoencoder(
                 real, seed=split_seed(seed, 0), temperature=self.temperature(), training=True
@@ -115,7 +122,7 @@ class StudyTrainer(Trainer):
             loss = (
                 weights["recon"] * recon
                 + weights["gan"] * gan
-                + weights["quantizer"] * beta * quantized.loss
+                + self.quantizer_weight() * quantized.loss
             )
         variables = self.autoencoder.trainable_variables
         gradients = tape.gradient(loss, variables)
