@@ -169,6 +169,7 @@ def _train(dvae, digits, config, seed, objective):
         critic, arguments = _classifier(digits, config, seed), {"train_critic": False}
     if objective in ("class", "classifier"):
         arguments |= {"penultimate": True, "quantizer": loss.class_kl}
+    dvae.start_from(digits.train_images[:1000])
     trainer = StudyTrainer(
         dvae,
         critic,

@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -12,16 +13,12 @@ from nwt_tf.layers.resample import upsample
 from nwt_tf.models.critics import Critic
 
 
-# A plain tanh reaches the paper around a digit, -1, only at infinity, and stops learning on the way
-# there; this one is still steep where it is -1.
-TANH_SCALE = 1.1
-
-
 class Autoencoder(keras.Model):
     """Strided convolutions, a quantiser, and the same mirrored: pictures to Memcodes and back.
 
     Small and quick on a CPU, rather than dVAE-Adv's: the finest scale is seen only through patches
-    of the first stride.
+    of the first stride, and the pixels are a linear layer's. (A tanh saturates at the paper around
+    a digit, and stops learning before the codes mean anything.)
 
     Args:
         quantizer: a studies Quantizer.
@@ -85,6 +82,16 @@ class Autoencoder(keras.Model):
             self.built = True
             self(tf.zeros((1, *self.picture_shape)))
 
+    def start_from(self, pictures):
+        """Lets the untrained decoder draw the median pixel of uint8 [N, height, width, channels].
+
+        The first steps would otherwise teach it the common colour by way of the codes, and leave
+        them on one value for all pictures.
+        """
+        median = np.median(np.asarray(to_unit_range(pictures)), axis=(0, 1, 2))  # [channels]
+        # Channels are the innermost of what depth_to_space spreads.
+        self.pixels.bias.assign(np.tile(median, self.strides[-1] ** 2))
+
     def queries(self, pictures):
         """float [B, height, width, channels] in [-1, 1] -> float [B, h, w, hidden]."""
         for layer in self.downs:
@@ -96,7 +103,7 @@ class Autoencoder(keras.Model):
         return pictures
 
     def render(self, values):
-        """float [B, h, w, code_dim] -> float [B, height, width, channels] in (-1.1, 1.1)."""
+        """float [B, h, w, code_dim] -> float [B, height, width, channels], about [-1, 1]."""
         for layer in self.after:
             values = layer(values)
         features = self.from_values(values)
@@ -104,8 +111,7 @@ class Autoencoder(keras.Model):
             features = ops.reshape(features, (-1, *self.rest))
         for layer, stride in zip(self.ups, self.strides[:-1], strict=True):
             features = layer(upsample(features, stride))
-        pixels = TANH_SCALE * ops.tanh(self.pixels(features))
-        return tf.nn.depth_to_space(pixels, self.strides[-1])
+        return tf.nn.depth_to_space(self.pixels(features), self.strides[-1])
 
     def call(self, pictures, seed=None, temperature=1.0, training=False):
         """Pictures in [-1, 1] -> (reconstruction, Quantization)."""

@@ -95,8 +95,8 @@ def measure(autoencoder, test_pictures):
 
     Returns:
         {"psnr" in dB, "ssim": means over pictures; "perplexity": exp of the codes' entropy, the
-        mean over heads; "dead_codes": codes of all heads that no picture uses; "bits": of a
-        Memcode, the heads' entropies added; "bits_share": of what it could carry}.
+        mean over heads; "dead_codes": codes of all heads that no picture uses; "entropy_bits": of
+        a Memcode, the heads' zeroth-order entropies added; "bits_share": of what it could carry}.
     """
     codes = autoencoder.encode(test_pictures)
     made = autoencoder.decode(codes)
@@ -108,7 +108,7 @@ def measure(autoencoder, test_pictures):
         "ssim": float(frame_ssim(test_pictures, made).mean()),
         "perplexity": float(np.exp(entropy).mean()),
         "dead_codes": dead,
-        "bits": bits,
+        "entropy_bits": bits,
         "bits_share": float(bits / capacity),
     }
 
@@ -137,6 +137,7 @@ def _run(quantizer, arguments, train_pictures, test_pictures, config, batch_size
         single=model.single,
     )
     autoencoder.build()
+    autoencoder.start_from(train_pictures[:1000])
     weights = np.array(config.loss_weights[_name(quantizer)])
     if quantizer in (Memcodes, GumbelSoftmax):
         # A KL is a Memcode's: added over the picture, and divided by its values like the pixels.

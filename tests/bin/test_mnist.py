@@ -85,7 +85,7 @@ def test_quantizers_one_beside_the_other(tmp_path, capsys, digits):
         row = figures[name]["3"]
         assert row["collapses"] in (0, 1, 2) and row["psnr"]["runs"] == 2
         assert 1 <= row["perplexity"]["mean"] <= 4 and 0 <= row["dead_codes"]["mean"] <= 8
-        assert 0 <= row["bits"]["mean"] <= 4 and row["step_ms"]["mean"] > 0
+        assert 0 <= row["entropy_bits"]["mean"] <= 4 and row["step_ms"]["mean"] > 0
 
 
 def test_gradients_have_their_curves(tmp_path, capsys, digits):

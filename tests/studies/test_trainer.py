@@ -119,3 +119,11 @@ def test_a_classifier_learns_the_digits_and_leaves_the_score_alone():
     train(ClassifierTrainer(judge), IMAGES, LABELS, settings(60))
     assert accuracy(judge.digits(IMAGES), LABELS) > 0.9
     np.testing.assert_array_equal(judge.output_layer.kernel, score)
+
+
+def test_an_untrained_decoder_starts_from_the_median_pixel():
+    model = autoencoder(height=12, width=8, channels=3, single=False)
+    frames = np.zeros((4, 12, 8, 3), np.uint8) + np.uint8([10, 128, 250])
+    model.start_from(frames)
+    model.pixels.kernel.assign(tf.zeros_like(model.pixels.kernel))
+    np.testing.assert_array_equal(model.decode(model.encode(frames)), frames)
