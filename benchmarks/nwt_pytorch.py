@@ -25,7 +25,7 @@ REPEATS = 20
 
 
 def weights():
-    """codes [heads, codes, d], keys' and values' kernels [heads, d, d], queries [frames, 224, D]."""
+    """codes [heads, codes, d], kernels of keys and values [heads, d, d], queries [frames, 224, D]."""
     rng = np.random.default_rng(0)
     depth = DIM // HEADS
     codes = rng.normal(size=(HEADS, CODES, depth))
@@ -63,7 +63,7 @@ def torch_side(batch):
         upstream = torch.randn_like(inputs)
         for name, run in ((dtype, layer), (f"{dtype}_compiled", torch.compile(layer))):
 
-            def work(run=run, inputs=inputs, upstream=upstream):
+            def work(run=run, layer=layer, inputs=inputs, upstream=upstream):
                 inputs.grad = None
                 layer.zero_grad(set_to_none=True)
                 run(inputs)[0].backward(upstream)

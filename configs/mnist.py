@@ -22,8 +22,8 @@ class Model:
 class Loss:
     """Weights of nwt_tf.studies.trainer.StudyTrainer; of the KL the first and the last.
 
-    The reconstruction loss is a mean over the 784 pixels, so the ELBO with a Laplace distribution of
-    scale b has the KL weight b / 784; b = 0.15, the mean error that is reached, is likeliest.
+    The reconstruction loss is a mean over the 784 pixels, so that the ELBO with a Laplace
+    distribution of scale b has the KL weight b / 784.
     """
 
     elbo_kl: tuple = (3e-3, 2e-4)
@@ -64,8 +64,8 @@ class ComparisonModel:
 class Comparison:
     """Quantisers, or gradients, beside one another.
 
-    `loss_weights` (first, last) multiply each quantiser's own loss; memcodes and gumbel_softmax have
-    a KL, which is also divided by the pictures' values (b is then the ELBO of scale b).
+    `loss_weights` (first, last) multiply each quantiser's own loss; memcodes and gumbel_softmax
+    have a KL, which is also divided by the pictures' values (b is then the ELBO of scale b).
     """
 
     model: ComparisonModel = dataclasses.field(default_factory=ComparisonModel)

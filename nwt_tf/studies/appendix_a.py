@@ -1,6 +1,7 @@
 """Appendix A on MNIST: permutations (Figure 2), heads (Figure 3a), retrieval (Figure 4).
 
-Each study trains dVAEs whose latent is a single Memcode, one a seed, and gives figures and pictures.
+Each study trains dVAEs whose latent is a single Memcode, one a seed, and gives figures and
+pictures.
 `config` is everywhere a configs.mnist.MnistConfig.
 """
 
@@ -79,7 +80,9 @@ def heads(digits, config, folder, seeds):
         _train(dvae, digits, config, seed, "elbo")
         shown = _codes(dvae, _one_of_each(digits))
         rows = [
-            np.stack([_decoded(dvae, _with_head(shown, head, code)) for code in range(num_codes)], 1)
+            np.stack(
+                [_decoded(dvae, _with_head(shown, head, code)) for code in range(num_codes)], 1
+            )
             for head in range(num_heads)
         ]  # a head: [10, num_codes, 28, 28, 1]
         pictures.draw_heads(
@@ -179,9 +182,7 @@ def _train(dvae, digits, config, seed, objective):
         seed=seed,
         **arguments,
     )
-    train(
-        trainer, digits.train_images, digits.train_labels, config.train, config.train.critic_rate
-    )
+    train(trainer, digits.train_images, digits.train_labels, config.train, config.train.critic_rate)
     return critic
 
 

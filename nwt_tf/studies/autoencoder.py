@@ -8,8 +8,8 @@ import tensorflow as tf
 from keras import ops
 
 from nwt_tf.layers.pixels import to_pixels, to_unit_range
-from nwt_tf.layers.residual import leaky_relu
 from nwt_tf.layers.resample import upsample
+from nwt_tf.layers.residual import leaky_relu
 from nwt_tf.models.critics import Critic
 
 

@@ -113,8 +113,8 @@ class Memcodes(Quantizer):
 class NaturalSampling(MultiHeadHardAttention):
     """The same draws, but the gradient's softmax is that of chi alone (B.1.5, equation 12).
 
-    arg max(chi + G) is a sample of softmax(chi); what B.1.5 compares is whether the straight-through
-    gradient knows the noise (equation 13) or not.
+    arg max(chi + G) is a sample of softmax(chi); what B.1.5 compares is whether the gradient that
+    goes straight through knows the noise (equation 13) or not.
     """
 
     def chances(self, logits, perturbed):
@@ -152,7 +152,9 @@ class GumbelSoftmax(Quantizer):
             weights = tf.nn.softmax(perturbed / temperature)
         else:
             weights = tf.one_hot(codes, self.num_codes)
-        values = ops.reshape(ops.einsum("nhc,hcd->nhd", weights, self.codebook), (-1, self.code_dim))
+        values = ops.reshape(
+            ops.einsum("nhc,hcd->nhd", weights, self.codebook), (-1, self.code_dim)
+        )
         return Quantization(
             ops.reshape(values, (*lead, self.code_dim)),
             ops.reshape(codes, (*lead, self.num_heads)),
@@ -204,8 +206,8 @@ class LookupFree(Quantizer):
     """LFQ (Yu et al. 2023): log2(num_codes) signs a head; the loss is their entropy penalty.
 
     Args:
-        entropy: weight of E[H(p)] - H(E[p]), p = sigmoid(4 x sharpness) per bit: sure of each query,
-            even over the batch. Bits are taken as independent, as the paper does for large codes.
+        entropy: weight of E[H(p)] - H(E[p]) a bit, p = sigmoid(4 x): sure of each query, even over
+            the batch. Bits are taken as independent.
 
     Raises:
         ValueError: for a num_codes that is no power of two.

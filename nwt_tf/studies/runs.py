@@ -1,4 +1,4 @@
-"""Trainings of a study: each is kept when it is done, and the study goes on where it was stopped."""
+"""Trainings of a study: each is kept when it is done, and a stopped study goes on."""
 
 import json
 import os

@@ -8,7 +8,9 @@ import numpy as np
 
 def idx_bytes(array):
     """uint8 array -> the bytes of its idx file."""
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + bytes(array)
+    return (
+        bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + bytes(array)
+    )
 
 
 def bars(count, seed=0):

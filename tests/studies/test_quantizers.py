@@ -57,9 +57,7 @@ def test_a_drop_in_learns(name):
     @tf.function
     def step(seed, temperature):
         with tf.GradientTape() as tape:
-            quantized = layer(
-                encoder(points), seed=seed, temperature=temperature, training=True
-            )
+            quantized = layer(encoder(points), seed=seed, temperature=temperature, training=True)
             error = tf.reduce_mean(tf.square(decoder(quantized.values) - points))
             total = error + 0.01 * quantized.loss
         variables = [v for part in (encoder, layer, decoder) for v in part.trainable_variables]
