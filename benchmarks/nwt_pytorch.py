@@ -25,7 +25,7 @@ REPEATS = 20
 
 
 def weights():
-    """codes [heads, codes, d], kernels of keys and values [heads, d, d], queries [frames, 224, D]."""
+    """codes [heads, codes, d], keys' and values' kernels [heads, d, d], queries [B, 224, D]."""
     rng = np.random.default_rng(0)
     depth = DIM // HEADS
     codes = rng.normal(size=(HEADS, CODES, depth))

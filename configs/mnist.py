@@ -12,7 +12,7 @@ import dataclasses
 class Model:
     """Arguments of nwt_tf.studies.autoencoder.Autoencoder; head_dim is code_dim a head."""
 
-    stages: tuple = ((32, 4),)
+    stages: tuple = (8, 24)
     hidden: int = 256
     depth: int = 2
     head_dim: int = 24
@@ -26,10 +26,11 @@ class Loss:
     distribution of scale b has the KL weight b / 784.
     """
 
-    elbo_kl: tuple = (3e-3, 2e-4)
+    elbo_kl: tuple = (6e-4, 1 / 784)
     critic_kl: tuple = (2e-2, 2e-3)  # equation 8, on features of all the critic's layers
     class_kl: tuple = (5e-2, 5e-3)  # dVAE-Class, on those of one layer
-    gan: float = 5e-3
+    gan: float = 5e-3  # gamma
+    head_start: int = 250  # steps in which dVAE-Class's critic learns alone
     classification: float = 1.0
     normalize_features: bool = True
     score_drift: float = 1e-3
@@ -51,7 +52,7 @@ class Train:
 class ComparisonModel:
     """The autoencoder around the quantisers; 8 heads of 8 codes are the paper's 24 bits."""
 
-    stages: tuple = ((32, 4),)
+    stages: tuple = (8, 24)
     hidden: int = 256
     depth: int = 2
     single: bool = True
@@ -91,7 +92,7 @@ def frames():
     """The comparison on video frames: a grid of Memcodes an eighth of the frame's sides."""
     comparison = Comparison()
     comparison.model = dataclasses.replace(
-        comparison.model, stages=((16, 2), (32, 2), (64, 2)), hidden=96, single=False, code_dim=64
+        comparison.model, stages=(16, 32, 64), hidden=96, single=False, code_dim=64
     )
     comparison.train = dataclasses.replace(comparison.train, batch_size=16)
     return comparison
@@ -122,7 +123,7 @@ def small():
 def tiny():
     """Seconds a study, for tests: nothing is learnt."""
     config = MnistConfig(
-        model=Model(stages=((4, 4),), hidden=16, head_dim=4),
+        model=Model(stages=(4, 4), hidden=16, head_dim=4),
         critic=((4, (4, 4), (4, 4), 1), (8, (7, 7), (7, 7), 1)),
     )
     config.train = dataclasses.replace(
@@ -131,7 +132,7 @@ def tiny():
     for comparison in (config.digits, config.frames):
         comparison.train = config.train
         comparison.model = dataclasses.replace(
-            comparison.model, stages=((4, 4),), hidden=16, num_heads=2, num_codes=4, code_dim=8
+            comparison.model, stages=(4, 4), hidden=16, num_heads=2, num_codes=4, code_dim=8
         )
         comparison.batch_sizes = (4,)
         comparison.curve_pictures = 8

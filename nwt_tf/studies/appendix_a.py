@@ -167,7 +167,8 @@ def _train(dvae, digits, config, seed, objective):
     if objective == "critic":
         critic, arguments = _critic(config), {"quantizer": loss.critic_kl}
     elif objective == "class":
-        critic, arguments = _critic(config), {"classification": loss.classification}
+        critic = _critic(config)
+        arguments = {"classification": loss.classification, "head_start": loss.head_start}
     elif objective == "classifier":
         critic, arguments = _classifier(digits, config, seed), {"train_critic": False}
     if objective in ("class", "classifier"):

@@ -16,14 +16,13 @@ from nwt_tf.models.critics import Critic
 class Autoencoder(keras.Model):
     """Strided convolutions, a quantiser, and the same mirrored: pictures to Memcodes and back.
 
-    Small and quick on a CPU, rather than dVAE-Adv's: the finest scale is seen only through patches
-    of the first stride, and the pixels are a linear layer's. (A tanh saturates at the paper around
-    a digit, and stops learning before the codes mean anything.)
+    dVAE-Adv's generator made small: a strided convolution a stage, nearest-neighbour upsampling and
+    a convolution on the way back, a tanh at its end.
 
     Args:
         quantizer: a studies Quantizer.
-        height, width, channels: of the pictures; sides are multiples of the strides' product.
-        stages: (width, stride) of each strided convolution.
+        height, width, channels: of the pictures; sides are multiples of 2 ** len(stages).
+        stages: width of each convolution of stride 2.
         hidden: width between the last stage and the quantiser.
         depth: 1x1 convolutions of that width on either side of the quantiser, in the place of
             dVAE-Adv's temporal block: so that a decoder can make more of codes than their sum.
@@ -39,27 +38,26 @@ class Autoencoder(keras.Model):
         height=28,
         width=28,
         channels=1,
-        stages=((32, 4),),
+        stages=(8, 24),
         hidden=256,
         depth=2,
         single=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        stride = math.prod(stride for _, stride in stages)
+        stride = 2 ** len(stages)
         if height % stride or width % stride:
             raise ValueError(
                 f"height and width must be multiples of {stride}. Received: {height}x{width}"
             )
         self.picture_shape = (height, width, channels)
-        self.rest = (height // stride, width // stride, stages[-1][0])
+        self.rest = (height // stride, width // stride, stages[-1])
         self.single = single
         self.grid = (1, 1) if single else self.rest[:2]
-        self.strides = [stride for _, stride in reversed(stages)]
         conv = {"activation": leaky_relu, "padding": "same"}
         self.downs = [
-            keras.layers.Conv2D(filters, max(4, stride), strides=stride, name=f"down{i}", **conv)
-            for i, (filters, stride) in enumerate(stages)
+            keras.layers.Conv2D(filters, 4, strides=2, name=f"down{i}", **conv)
+            for i, filters in enumerate(stages)
         ]
         self.before, self.after = (
             [keras.layers.Dense(hidden, leaky_relu, name=f"{side}{i}") for i in range(depth + 1)]
@@ -71,10 +69,10 @@ class Autoencoder(keras.Model):
         )
         self.ups = [
             keras.layers.Conv2D(filters, 4, name=f"up{i}", **conv)
-            for i, (filters, _) in enumerate(reversed(stages[:-1]))
+            for i, filters in enumerate(reversed(stages[:-1]))
         ]
         self.pixels = keras.layers.Conv2D(
-            channels * self.strides[-1] ** 2, 3, padding="same", name="pixels"
+            channels, 4, padding="same", activation="tanh", name="pixels"
         )
 
     def build(self, input_shape=None):
@@ -89,8 +87,7 @@ class Autoencoder(keras.Model):
         them on one value for all pictures.
         """
         median = np.median(np.asarray(to_unit_range(pictures)), axis=(0, 1, 2))  # [channels]
-        # Channels are the innermost of what depth_to_space spreads.
-        self.pixels.bias.assign(np.tile(median, self.strides[-1] ** 2))
+        self.pixels.bias.assign(np.arctanh(np.clip(median, -0.9, 0.9)))  # not where a tanh is flat
 
     def queries(self, pictures):
         """float [B, height, width, channels] in [-1, 1] -> float [B, h, w, hidden]."""
@@ -103,15 +100,15 @@ class Autoencoder(keras.Model):
         return pictures
 
     def render(self, values):
-        """float [B, h, w, code_dim] -> float [B, height, width, channels], about [-1, 1]."""
+        """float [B, h, w, code_dim] -> float [B, height, width, channels] in (-1, 1)."""
         for layer in self.after:
             values = layer(values)
         features = self.from_values(values)
         if self.single:
             features = ops.reshape(features, (-1, *self.rest))
-        for layer, stride in zip(self.ups, self.strides[:-1], strict=True):
-            features = layer(upsample(features, stride))
-        return tf.nn.depth_to_space(self.pixels(features), self.strides[-1])
+        for layer in (*self.ups, self.pixels):
+            features = layer(upsample(features))
+        return features
 
     def call(self, pictures, seed=None, temperature=1.0, training=False):
         """Pictures in [-1, 1] -> (reconstruction, Quantization)."""

@@ -37,6 +37,8 @@ class StudyTrainer(Trainer):
         penultimate: reconstruction loss on the critic's last feature map alone (dVAE-Class).
         train_critic: False keeps a critic as it came: a pre-trained classifier.
         gradient_penalty, normalize_features, score_drift: see DVAETrainer.
+        head_start: steps in which the critic learns alone. In the features of a critic that knows
+            nothing yet, a blank picture is the best, and its tanh has no gradient left.
         midpoint, rate: of that logistic annealing: a step, and the growth a step.
         temperatures: (first, last, steps) of the exponential annealing of GumbelSoftmax.
         Others: see Trainer.
@@ -58,6 +60,7 @@ class StudyTrainer(Trainer):
         gradient_penalty=10.0,
         normalize_features=True,
         score_drift=1e-3,
+        head_start=0,
         midpoint=300.0,
         rate=2e-2,
         temperatures=(1.0, 1.0, 1),
@@ -76,6 +79,7 @@ class StudyTrainer(Trainer):
         self.train_critic = critic is not None and train_critic
         self.normalize_features = normalize_features
         self.quantizer_weights = quantizer
+        self.head_start = head_start
         self.midpoint, self.rate = midpoint, rate
         self.temperatures = temperatures
         self.built = True
@@ -126,6 +130,9 @@ class StudyTrainer(Trainer):
             )
         variables = self.autoencoder.trainable_variables
         gradients = tape.gradient(loss, variables)
+        if self.head_start:
+            learns = tf.cast(self.step >= self.head_start, tf.float32)
+            gradients = [gradient * learns for gradient in gradients]
         updates = [(self.optimizer, gradients, variables)]
         if self.train_critic:
             theirs = self.critic.trainable_variables

@@ -16,7 +16,7 @@ def test_entropy_and_dead_codes_of_known_codes():
 
 
 def test_one_code_for_everything_is_a_collapse():
-    model = Autoencoder(Memcodes(2, 4, 8), stages=((4, 4),), hidden=16, depth=0)
+    model = Autoencoder(Memcodes(2, 4, 8), stages=(4, 4), hidden=16, depth=0)
     model.build()
     attention = model.quantizer.attention
     attention.query_projection.kernel.assign(np.zeros((16, 8)))

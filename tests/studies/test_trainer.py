@@ -22,7 +22,7 @@ IMAGES, LABELS = IMAGES[..., None], LABELS.astype(np.int32)
 
 def autoencoder(**arguments):
     keras.utils.set_random_seed(0)
-    model = Autoencoder(Memcodes(2, 4, 8), stages=((4, 2), (8, 2)), hidden=16, depth=1, **arguments)
+    model = Autoencoder(Memcodes(2, 4, 8), stages=(4, 8), hidden=16, depth=1, **arguments)
     model.build()
     return model
 
