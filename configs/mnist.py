@@ -31,7 +31,7 @@ class Loss:
     class_kl: tuple = (5e-2, 5e-3)  # dVAE-Class, on those of one layer
     gan: float = 5e-3  # gamma
     head_start: int = 250  # steps in which dVAE-Class's critic learns alone
-    classification: float = 1.0
+    classification: float = 50.0
     normalize_features: bool = True
     score_drift: float = 1e-3
 

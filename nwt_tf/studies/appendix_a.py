@@ -173,7 +173,8 @@ def _train(dvae, digits, config, seed, objective):
         critic, arguments = _classifier(digits, config, seed), {"train_critic": False}
     if objective in ("class", "classifier"):
         arguments |= {"penultimate": True, "quantizer": loss.class_kl}
-    dvae.start_from(digits.train_images[:1000])
+    if critic is None:
+        dvae.start_from(digits.train_images[:1000])
     trainer = StudyTrainer(
         dvae,
         critic,
