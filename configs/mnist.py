@@ -41,7 +41,7 @@ class Train:
     """One training. Rates fall along a cosine to a thirtieth."""
 
     batch_size: int = 128
-    steps: int = 2500
+    steps: int = 10_000
     learning_rate: float = 2e-3
     critic_rate: float = 1e-3
     warmup: int = 300
