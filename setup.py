@@ -45,6 +45,11 @@ setup(
         "cuda": ["tensorflow[and-cuda]==2.21.0"],
         "beam": ["apache-beam[tfrecord]==2.77.0"],
         "demo": ["gradio==6.31.0"],
-        "dev": ["pytest==9.2.0", "ruff==0.17.6"],
+        "dev": [
+            "ipykernel==7.4.0",  # with nbclient: the notebook's test
+            "nbclient==0.11.0",
+            "pytest==9.2.0",
+            "ruff==0.17.6",
+        ],
     },
 )

@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "nwt_tf.bin.evaluate",
     "export": "nwt_tf.bin.export",
     "benchmark": "nwt_tf.bin.benchmark",
+    "mnist": "nwt_tf.bin.mnist",
     "demo": "nwt_tf.bin.demo",
 }
 

@@ -32,22 +32,59 @@ def gumbel_noise(shape, seed):
     return -tf.math.log(-tf.math.log(u))
 
 
-def straight_through_one_hot(perturbed_logits):
-    """One-hot arg max forward, softmax backward (the last three lines of Algorithm 1).
-
-    Written as onehot + (alpha - SG(alpha)), which is SG(onehot - alpha) + alpha but leaves the
-    forward value an exact one-hot in floating point.
+def look_up(values, codes):
+    """Rows of each head's values, heads concatenated (equation 2): exact copies.
 
     Args:
-        perturbed_logits: float [..., num_codes], chi + G.
+        values: float [heads, num_codes, key_dim].
+        codes: int32 [n, heads].
 
     Returns:
-        weights: like the input, one-hot in the last axis; indices: int32 [...].
+        float [n, heads * key_dim].
     """
-    alpha = tf.nn.softmax(perturbed_logits)
-    indices = tf.argmax(alpha, axis=-1, output_type=tf.int32)
-    one_hot = tf.one_hot(indices, perturbed_logits.shape[-1], dtype=alpha.dtype)
-    return one_hot + (alpha - tf.stop_gradient(alpha)), indices
+    heads, num_codes, key_dim = values.shape
+    rows = codes + num_codes * tf.range(heads)  # of all heads' values, one below the other
+    picked = tf.gather(tf.reshape(values, (heads * num_codes, key_dim)), rows)
+    return tf.reshape(picked, (-1, heads * key_dim))
+
+
+@tf.custom_gradient
+def look_up_straight_through(values, codes, chances):
+    """look_up forward; backward as if the rows had been mixed by the softmax of `chances`.
+
+    That is Algorithm 1 multiplied with V: the weights SG(onehot - alpha) + alpha give V the one-hot
+    weights' gradient and the logits the softmax's. Written out, neither weights nor products with
+    a row a query are kept for the backward pass, which is two matrix products.
+
+    Args:
+        values: float [heads, num_codes, key_dim].
+        codes: int32 [n, heads].
+        chances: float32 [n, heads, num_codes], logits of alpha: chi + G.
+
+    Returns:
+        float [n, heads * key_dim].
+    """
+    heads, num_codes, key_dim = values.shape
+
+    def gradient(upstream):
+        # Heads side by side in one product each: [heads * num_codes, heads * key_dim], of which
+        # the blocks on the diagonal count. Cheaper than to bring the heads of `upstream` to front.
+        own = tf.eye(heads, dtype=values.dtype)
+        blocks = tf.reshape(
+            tf.einsum("hcd,hg->hcgd", values, own), (heads * num_codes, heads * key_dim)
+        )
+        slopes = tf.reshape(tf.matmul(upstream, blocks, transpose_b=True), tf.shape(chances))
+        slopes = tf.cast(slopes, chances.dtype)
+        alpha = tf.nn.softmax(chances)
+        along = tf.reduce_sum(alpha * slopes, axis=-1, keepdims=True)
+        weights = tf.reshape(
+            tf.one_hot(codes, num_codes, dtype=upstream.dtype), (-1, heads * num_codes)
+        )
+        products = tf.matmul(weights, upstream, transpose_a=True)
+        products = tf.reshape(products, (heads, num_codes, heads, key_dim))
+        return tf.einsum("hcgd,hg->hcd", products, own), None, alpha * (slopes - along)
+
+    return look_up(values, codes), gradient
 
 
 class MultiHeadHardAttention(keras.layers.Layer):
@@ -102,19 +139,29 @@ class MultiHeadHardAttention(keras.layers.Layer):
         split = ops.reshape(projected, (self.num_codes, self.num_heads, self.key_dim))
         return ops.transpose(split, (1, 0, 2))
 
-    def _read(self, weights):
-        """One-hot weights [n, heads, codes] -> values [n, code_dim]."""
-        values = self._heads(self.value_projection(self.codebook))  # [heads, codes, key_dim]
-        picked = ops.einsum("nhc,hcd->nhd", ops.cast(weights, values.dtype), values)
-        return ops.reshape(picked, (-1, self.code_dim))
+    def _values(self):
+        """V: [heads, num_codes, key_dim]."""
+        return self._heads(self.value_projection(self.codebook))
 
     def logits(self, queries):
         """chi = Q K^T / sqrt(d_K) (equation 3): [..., D] -> float32 [..., heads, codes]."""
+        # (x W + b) K^T = x (W K^T) + b K^T: with few codes, W K^T is small, and Q is never formed.
         keys = self._heads(self.key_projection(self.codebook))
+        width = queries.shape[-1]
+        kernel = ops.reshape(
+            ops.cast(self.query_projection.kernel, keys.dtype),
+            (width, self.num_heads, self.key_dim),
+        )
+        bias = ops.reshape(
+            ops.cast(self.query_projection.bias, keys.dtype), (self.num_heads, self.key_dim)
+        )
+        scale = self.key_dim**-0.5
+        onto_codes = ops.reshape(ops.einsum("qhd,hcd->qhc", kernel, keys) * scale, (width, -1))
+        offset = ops.reshape(ops.einsum("hd,hcd->hc", bias, keys) * scale, (-1,))
         lead = ops.shape(queries)[:-1]
-        projected = ops.reshape(self.query_projection(queries), (-1, self.num_heads, self.key_dim))
-        chi = ops.einsum("nhd,hcd->nhc", projected, keys) / self.key_dim**0.5
-        return ops.reshape(ops.cast(chi, "float32"), (*lead, self.num_heads, self.num_codes))
+        flat = ops.reshape(ops.cast(queries, keys.dtype), (-1, width))
+        chi = ops.cast(ops.matmul(flat, onto_codes), "float32") + ops.cast(offset, "float32")
+        return ops.reshape(chi, (*lead, self.num_heads, self.num_codes))
 
     def call(self, queries, seed=None, training=False):
         """Looks up one code a head.
@@ -122,7 +169,7 @@ class MultiHeadHardAttention(keras.layers.Layer):
         Args:
             queries: float [..., D].
             seed: int32 [2] for Gumbel-max sampling, or None for arg max codes.
-            training: keep the softmax, so that gradients flow straight through (Algorithm 1).
+            training: let gradients flow straight through the softmax (Algorithm 1).
 
         Returns:
             A Quantized tuple.
@@ -130,24 +177,31 @@ class MultiHeadHardAttention(keras.layers.Layer):
         logits = self.logits(queries)
         lead = ops.shape(queries)[:-1]
         # Flattened: a softmax of more than five dimensions aborts on the CPU.
-        perturbed = ops.reshape(logits, (-1, self.num_heads, self.num_codes))
+        flat = ops.reshape(logits, (-1, self.num_heads, self.num_codes))
+        perturbed = flat
         if seed is not None:
-            perturbed = perturbed + gumbel_noise(tf.shape(perturbed), seed)
+            perturbed = flat + gumbel_noise(tf.shape(flat), seed)
+        codes = tf.argmax(perturbed, axis=-1, output_type=tf.int32)
         if training:
-            weights, codes = straight_through_one_hot(perturbed)
+            values = look_up_straight_through(self._values(), codes, self.chances(flat, perturbed))
         else:
-            codes = tf.argmax(perturbed, axis=-1, output_type=tf.int32)
-            weights = tf.one_hot(codes, self.num_codes, dtype=self.compute_dtype)
-        values = ops.reshape(self._read(weights), (*lead, self.code_dim))
+            values = look_up(self._values(), codes)
+        values = ops.reshape(values, (*lead, self.code_dim))
         return Quantized(values, ops.reshape(codes, (*lead, self.num_heads)), logits)
+
+    def chances(self, logits, perturbed):
+        """What the gradient takes for the draw's logits: chi + G, the noise included (B.1.5).
+
+        Args:
+            logits, perturbed: float32 [n, heads, codes], chi and chi + G.
+        """
+        return perturbed
 
     def lookup(self, codes):
         """Values of given codes: int [..., heads] -> [..., code_dim], equal to call's values."""
         lead = ops.shape(codes)[:-1]
-        one_hot = tf.one_hot(
-            ops.reshape(codes, (-1, self.num_heads)), self.num_codes, dtype=self.compute_dtype
-        )
-        return ops.reshape(self._read(one_hot), (*lead, self.code_dim))
+        flat = ops.reshape(ops.cast(codes, "int32"), (-1, self.num_heads))
+        return ops.reshape(look_up(self._values(), flat), (*lead, self.code_dim))
 
     def get_config(self):
         return {

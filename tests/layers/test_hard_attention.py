@@ -4,11 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nwt_tf.layers.hard_attention import (
-    MultiHeadHardAttention,
-    gumbel_noise,
-    straight_through_one_hot,
-)
+from nwt_tf.layers.hard_attention import MultiHeadHardAttention, gumbel_noise
 
 HEADS, CODES, DIM, QUERY_DIM = 3, 5, 12, 7
 KEY_DIM = DIM // HEADS
@@ -124,11 +120,44 @@ def test_straight_through_gradient_is_the_soft_path_s(attention, queries):
     np.testing.assert_allclose(codebook_slopes, expected, atol=1e-4)
 
 
-def test_straight_through_weights_are_exactly_one_hot():
-    logits = tf.random.stateless_normal((500, CODES), (0, 1)) * 5.0
-    weights, indices = straight_through_one_hot(logits)
-    np.testing.assert_array_equal(weights, np.eye(CODES)[indices.numpy()])
-    np.testing.assert_array_equal(indices, np.argmax(logits, axis=-1))
+def algorithm_1(logits, noise):
+    """The paper's lines, one by one: one-hot weights [..., num_codes] of a softmax's gradient."""
+    alpha = tf.nn.softmax(logits + noise)
+    weights = tf.one_hot(tf.argmax(alpha, axis=-1), logits.shape[-1])
+    return tf.stop_gradient(weights - alpha) + alpha
+
+
+def test_values_and_gradients_equal_algorithm_1_written_out(attention, queries):
+    """Q, K and V formed, one-hot weights multiplied with V, all gradients by TensorFlow."""
+
+    def written_out(flat):
+        keys = attention._heads(attention.key_projection(attention.codebook))
+        values = attention._heads(attention.value_projection(attention.codebook))
+        query = tf.reshape(attention.query_projection(flat), (-1, HEADS, KEY_DIM))
+        logits = tf.einsum("nhd,hcd->nhc", query, keys) / KEY_DIM**0.5
+        weights = algorithm_1(logits, noise_of(flat))
+        return tf.reshape(tf.einsum("nhc,hcd->nhd", weights, values), (-1, DIM)), logits
+
+    def layer(flat):
+        out = attention(flat, seed=SEED, training=True)
+        return out.values, out.logits
+
+    flat = tf.constant(queries.reshape(-1, QUERY_DIM))
+    rng = np.random.default_rng(3)
+    directions = [np.float32(rng.normal(size=part.shape)) for part in layer(flat)]
+    variables = [variable.value for variable in attention.trainable_variables]
+    found = []
+    for function in (written_out, layer):
+        with tf.GradientTape() as tape:
+            tape.watch(flat)
+            parts = function(flat)
+            total = tf.add_n(
+                [tf.reduce_sum(a * b) for a, b in zip(parts, directions, strict=True)]
+            )
+        found.append([*parts, *tape.gradient(total, [flat, *variables])])
+    for expected, got in zip(*found, strict=True):
+        np.testing.assert_allclose(got, expected, atol=2e-5, rtol=1e-4)
+    assert all(np.abs(part).max() > 1e-3 for part in found[1])
 
 
 def test_without_seed_the_likeliest_code_is_taken(attention, queries):

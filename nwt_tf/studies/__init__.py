@@ -1,0 +1,1 @@
+"""Studies of the discrete code: Appendix A, and Memcodes beside other quantisers."""

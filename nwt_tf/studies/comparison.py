@@ -1,0 +1,175 @@
+"""Quantisers beside one another, and the two gradients of B.1.5, on digits or video frames.
+
+The same autoencoder, the same bits, the same trainings; only the quantiser differs.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from nwt_tf.evaluation.metrics import frame_psnr, frame_ssim
+from nwt_tf.studies import pictures
+from nwt_tf.studies.autoencoder import Autoencoder
+from nwt_tf.studies.quantizers import FiniteScalar, GumbelSoftmax, LookupFree, Memcodes
+from nwt_tf.studies.runs import Curve, each_seed, mean_and_spread, train
+from nwt_tf.studies.trainer import StudyTrainer
+from nwt_tf.studies.vector_quantizers import VectorEMA, VectorQuantizer
+
+QUANTIZERS = {
+    "memcodes": Memcodes,
+    "vq_ema": VectorEMA,
+    "vq": VectorQuantizer,
+    "fsq": FiniteScalar,
+    "lfq": LookupFree,
+    "gumbel_softmax": GumbelSoftmax,
+}
+COLLAPSED = 0.25  # of the bits that codes could carry: below, a run counts as collapsed
+
+
+def compare_quantizers(train_pictures, test_pictures, config, folder, seeds):
+    """Every quantiser at every batch size.
+
+    Args:
+        train_pictures, test_pictures: uint8 [N, height, width, channels].
+        config: a configs.mnist.ComparisonConfig.
+        folder: pathlib folder for runs.
+        seeds: ints.
+
+    Returns:
+        {quantiser: {batch size: {figure: {"mean", "spread", "runs"}, "collapses": n}}}; see
+        `measure` for the figures.
+    """
+    found = {}
+    for name in config.quantizers:
+        found[name] = {}
+        for batch_size in config.batch_sizes:
+
+            def run(seed, name=name, batch_size=batch_size):
+                return _run(
+                    QUANTIZERS[name], {}, train_pictures, test_pictures, config, batch_size, seed
+                )[0]
+
+            runs = each_seed(folder, f"{name}_batch{batch_size}", _plain(config), seeds, run)
+            found[name][batch_size] = _summary(runs)
+    return found
+
+
+def compare_gradients(train_pictures, test_pictures, config, folder, seeds):
+    """Gumbel-max with straight-through against natural sampling with straight-through (B.1.5).
+
+    Args and returns: as compare_quantizers, for `gumbel_max` and `natural`; the curves of held-out
+    pixel L1 are drawn, a picture a batch size.
+    """
+    found = {"gumbel_max": {}, "natural": {}}
+    for batch_size in config.batch_sizes:
+        curves = {}
+        for name in found:
+
+            def run(seed, natural=name == "natural", batch_size=batch_size):
+                figures, curve = _run(
+                    Memcodes,
+                    {"natural": natural},
+                    train_pictures,
+                    test_pictures,
+                    config,
+                    batch_size,
+                    seed,
+                )
+                return {**figures, "curve_steps": curve.steps, "curve_l1": curve.l1}
+
+            runs = each_seed(folder, f"{name}_batch{batch_size}", _plain(config), seeds, run)
+            found[name][batch_size] = _summary(runs)
+            curves[name] = [(run["curve_steps"], run["curve_l1"]) for run in runs]
+        pictures.draw_curves(
+            folder / f"gradient_batch{batch_size}.png", curves, "held-out pixel L1"
+        )
+    return found
+
+
+def measure(autoencoder, test_pictures):
+    """What the arg max codes of held-out pictures carry, and what comes back.
+
+    Args:
+        autoencoder: an Autoencoder.
+        test_pictures: uint8 [N, height, width, channels].
+
+    Returns:
+        {"psnr" in dB, "ssim": means over pictures; "perplexity": exp of the codes' entropy, the
+        mean over heads; "dead_codes": codes of all heads that no picture uses; "entropy_bits": of
+        a Memcode, the heads' zeroth-order entropies added; "bits_share": of what it could carry}.
+    """
+    codes = autoencoder.encode(test_pictures)
+    made = autoencoder.decode(codes)
+    entropy, dead = code_entropy(codes, autoencoder.quantizer.num_codes)
+    bits = float(entropy.sum() / np.log(2))
+    capacity = codes.shape[-1] * np.log2(autoencoder.quantizer.num_codes)
+    return {
+        "psnr": float(frame_psnr(test_pictures, made).mean()),
+        "ssim": float(frame_ssim(test_pictures, made).mean()),
+        "perplexity": float(np.exp(entropy).mean()),
+        "dead_codes": dead,
+        "entropy_bits": bits,
+        "bits_share": float(bits / capacity),
+    }
+
+
+def code_entropy(codes, num_codes):
+    """(Each head's entropy in nats float64 [heads], codes that never occur, over all heads)."""
+    flat = codes.reshape(-1, codes.shape[-1])
+    counts = np.stack([np.bincount(head, minlength=num_codes) for head in flat.T])
+    share = counts / counts.sum(axis=1, keepdims=True)
+    logs = np.log(share, out=np.zeros_like(share), where=share > 0)
+    return -(share * logs).sum(axis=1), int((counts == 0).sum())
+
+
+def _run(quantizer, arguments, train_pictures, test_pictures, config, batch_size, seed):
+    """(figures of one training, its Curve)."""
+    height, width, channels = train_pictures.shape[1:]
+    model = config.model
+    autoencoder = Autoencoder(
+        quantizer(model.num_heads, model.num_codes, model.code_dim, **arguments),
+        height,
+        width,
+        channels,
+        stages=model.stages,
+        hidden=model.hidden,
+        depth=model.depth,
+        single=model.single,
+    )
+    autoencoder.build()
+    autoencoder.start_from(train_pictures[:1000])
+    weights = np.array(config.loss_weights[_name(quantizer)])
+    if quantizer in (Memcodes, GumbelSoftmax):
+        # A KL is a Memcode's: added over the picture, and divided by its values like the pixels.
+        weights *= autoencoder.grid[0] * autoencoder.grid[1] / (height * width * channels)
+    first, last = config.temperatures
+    trainer = StudyTrainer(
+        autoencoder,
+        quantizer=tuple(weights.tolist()),
+        temperatures=(first, last, config.train.steps),
+        seed=seed,
+    )
+    curve = Curve(test_pictures[: config.curve_pictures])
+    settings = dataclasses.replace(config.train, batch_size=batch_size)
+    labels = np.zeros(len(train_pictures), np.int32)
+    train(trainer, train_pictures, labels, settings, callbacks=[curve])
+    figures = measure(autoencoder, test_pictures)
+    diverged = int(trainer.diverged_step) >= 0
+    figures["collapsed"] = bool(diverged or figures["bits_share"] < COLLAPSED)
+    return {**figures, "step_ms": curve.step_ms}, curve
+
+
+def _name(quantizer):
+    return next(name for name, kind in QUANTIZERS.items() if kind is quantizer)
+
+
+def _summary(runs):
+    summary = mean_and_spread(runs)
+    del summary["collapsed"]
+    return {**summary, "collapses": sum(run["collapsed"] for run in runs)}
+
+
+def _plain(config):
+    """What makes two runs the same: which others are run beside them does not matter."""
+    settings = dataclasses.asdict(config)
+    return {name: settings[name] for name in settings if name not in ("quantizers", "batch_sizes")}

@@ -1,0 +1,143 @@
+"""The studies' autoencoder and its trainings: what learns, what stays, what is measured."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from configs.mnist import get_config
+from nwt_tf.layers.pixels import to_unit_range
+from nwt_tf.studies.autoencoder import Autoencoder, DigitCritic
+from nwt_tf.studies.quantizers import Memcodes
+from nwt_tf.studies.runs import Curve, train
+from nwt_tf.studies.trainer import ClassifierTrainer, StudyTrainer, accuracy, batches
+from tests.studies.idx_files import bars
+
+CONFIG = get_config("tiny")
+IMAGES, LABELS = bars(64)
+IMAGES, LABELS = IMAGES[..., None], LABELS.astype(np.int32)
+
+
+def autoencoder(**arguments):
+    keras.utils.set_random_seed(0)
+    model = Autoencoder(Memcodes(2, 4, 8), stages=(4, 8), hidden=16, depth=1, **arguments)
+    model.build()
+    return model
+
+
+def critic():
+    keras.utils.set_random_seed(1)
+    made = DigitCritic(CONFIG.critic)
+    made.build((None, 28, 28, 1))
+    return made
+
+
+def settings(steps):
+    return dataclasses.replace(CONFIG.train, steps=steps, batch_size=16, learning_rate=5e-3)
+
+
+def arrays(model):
+    return [variable.numpy() for variable in model.trainable_variables]
+
+
+def test_codes_and_pictures_of_one_memcode():
+    model = autoencoder()
+    codes = model.encode(IMAGES, batch=10)
+    assert (codes.shape, codes.dtype) == ((64, 1, 1, 2), np.int32)
+    pictures = model.decode(codes, batch=10)
+    assert (pictures.shape, pictures.dtype) == ((64, 28, 28, 1), np.uint8)
+    expected = model(to_unit_range(IMAGES))[0]
+    expected = np.clip((expected.numpy() + 1) * 127.5, 0, 255)
+    assert np.abs(pictures - expected).max() <= 0.51
+
+
+def test_a_grid_of_memcodes_and_odd_sides():
+    model = autoencoder(height=12, width=8, channels=3, single=False)
+    frames = np.random.default_rng(0).integers(0, 256, (5, 12, 8, 3)).astype(np.uint8)
+    codes = model.encode(frames)
+    assert codes.shape == (5, 3, 2, 2)
+    assert model.decode(codes).shape == frames.shape
+    with pytest.raises(ValueError, match="multiples of 4.*30x28"):
+        autoencoder(height=30)
+
+
+def test_the_elbo_is_learnt_and_its_curve_falls():
+    model = autoencoder()
+    trainer = StudyTrainer(model, quantizer=(1e-3, 1e-3))
+    curve = Curve(IMAGES)
+    train(trainer, IMAGES, LABELS, settings(60), callbacks=[curve])
+    before = np.abs(autoencoder().decode(autoencoder().encode(IMAGES)) - np.float32(IMAGES)).mean()
+    after = np.abs(model.decode(model.encode(IMAGES)) - np.float32(IMAGES)).mean()
+    assert after < 0.5 * before
+    assert curve.steps == [60] and curve.step_ms > 0
+    np.testing.assert_allclose(curve.l1[0], after / 127.5, atol=0.01)
+
+
+@pytest.mark.parametrize("penultimate", [False, True])
+def test_both_networks_learn_unless_the_critic_is_kept(penultimate):
+    for train_critic in (True, False):
+        model, judge = autoencoder(), critic()
+        before = arrays(model), arrays(judge)
+        trainer = StudyTrainer(
+            model,
+            judge,
+            classification=1.0,
+            penultimate=penultimate,
+            train_critic=train_critic,
+        )
+        train(trainer, IMAGES, LABELS, settings(2), critic_rate=1e-3)
+        assert any((a != b).any() for a, b in zip(before[0], arrays(model), strict=True))
+        moved = [(a != b).any() for a, b in zip(before[1], arrays(judge), strict=True)]
+        assert all(moved) if train_critic else not any(moved)
+
+
+def test_a_head_start_moves_the_critic_alone():
+    model, judge = autoencoder(), critic()
+    trainer = StudyTrainer(model, judge, head_start=2)
+    before = arrays(model), arrays(judge)
+    train(trainer, IMAGES, LABELS, settings(2), critic_rate=1e-3)
+    assert all((a == b).all() for a, b in zip(before[0], arrays(model), strict=True))
+    assert any((a != b).any() for a, b in zip(before[1], arrays(judge), strict=True))
+    trainer.fit(
+        batches(IMAGES, LABELS, 16, 0), steps_per_epoch=10, epochs=1, verbose=0, shuffle=False
+    )
+    assert any((a != b).any() for a, b in zip(before[0], arrays(model), strict=True))
+
+
+def test_the_penultimate_loss_is_of_the_last_features_alone():
+    real, fake = ([tf.fill((2, 3), a), tf.fill((2, 3), b)] for a, b in ((1.0, 4.0), (2.0, 5.0)))
+    for penultimate, expected in ((True, 1.0 / 4.0), (False, 1.0 + 1.0 / 4.0)):
+        trainer = StudyTrainer(autoencoder(), penultimate=penultimate)
+        np.testing.assert_allclose(trainer._recon(real, fake), expected, rtol=1e-4)
+
+
+def test_the_weights_move_from_first_to_last():
+    trainer = StudyTrainer(
+        autoencoder(), quantizer=(2.0, 0.5), midpoint=100, rate=0.1, temperatures=(1.0, 0.1, 200)
+    )
+    found = []
+    for step in (0, 100, 200, 400):
+        trainer.step.assign(step)
+        found.append((float(trainer.quantizer_weight()), float(trainer.temperature())))
+    weights, temperatures = zip(*found, strict=True)
+    np.testing.assert_allclose(weights, [2.0, 1.25, 0.5, 0.5], atol=1e-3)
+    np.testing.assert_allclose(temperatures, [1.0, 0.1**0.5, 0.1, 0.1], rtol=1e-5)
+
+
+def test_a_classifier_learns_the_digits_and_leaves_the_score_alone():
+    judge = critic()
+    score = judge.output_layer.kernel.numpy()
+    train(ClassifierTrainer(judge), IMAGES, LABELS, settings(60))
+    assert accuracy(judge.digits(IMAGES), LABELS) > 0.9
+    np.testing.assert_array_equal(judge.output_layer.kernel, score)
+
+
+def test_an_untrained_decoder_starts_from_the_median_pixel():
+    model = autoencoder(height=12, width=8, channels=3, single=False)
+    frames = np.zeros((4, 12, 8, 3), np.uint8) + np.uint8([10, 128, 250])
+    model.start_from(frames)
+    model.pixels.kernel.assign(tf.zeros_like(model.pixels.kernel))
+    drawn = model.decode(model.encode(frames)).astype(int)
+    assert np.abs(drawn - frames).max() <= 8  # within the steep part of the tanh
