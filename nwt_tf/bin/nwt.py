@@ -17,6 +17,7 @@ COMMANDS = {
     "generate": "nwt_tf.bin.generate",
     "evaluate": "nwt_tf.bin.evaluate",
     "export": "nwt_tf.bin.export",
+    "mos": "nwt_tf.bin.mos",
     "benchmark": "nwt_tf.bin.benchmark",
     "demo": "nwt_tf.bin.demo",
 }
