@@ -1,4 +1,4 @@
-"""A rater's way: qualification, setup, training, rating; what is kept of it, and what is refused."""
+"""A rater's way: qualification, setup, training, rating; what is kept, and what is refused."""
 
 import sqlite3
 
@@ -85,9 +85,7 @@ def test_three_of_four_pairs_must_be_right(study, clock, wrong, passed):
     due = study.next(rater)
     for position, item in enumerate(due["items"]):
         right = right_answer(study.survey, item["videos"])
-        study.answer(
-            rater, due["section"], position, 3 - right if position < wrong else right
-        )
+        study.answer(rater, due["section"], position, 3 - right if position < wrong else right)
     result = study.finish(rater, due["section"])
     assert (result["right"], result["passed"]) == (4 - wrong, passed)
     following = study.next(rater)
