@@ -131,7 +131,9 @@ class Browser:
 
     def point(self, selector):
         """Moves the mouse over the first such element, and returns its place."""
-        box = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
+        element = f"document.querySelector({json.dumps(selector)})"
+        self(f"{element}.scrollIntoViewIfNeeded()")
+        box = f"{element}.getBoundingClientRect()"
         left, top, width, height = self(f"(b => [b.x, b.y, b.width, b.height])({box})")
         place = {"x": left + width / 2, "y": top + height / 2}
         self.call("Input.dispatchMouseEvent", type="mouseMoved", **place)
