@@ -143,7 +143,7 @@ def _experiment(path, line, stimulus, named, survey) -> str:
     showing = [
         name
         for name in survey.experiments
-        if stimulus in survey.select(name, stimulus.role) and named in ("", name)
+        if named in ("", name) and survey.shows(name, stimulus)
     ]
     if len(showing) != 1:
         raise ValueError(

@@ -75,14 +75,14 @@ class Survey:
     def by_name(self) -> dict[str, Stimulus]:
         return {stimulus.name: stimulus for stimulus in self.stimuli}
 
+    def shows(self, experiment: str, stimulus: Stimulus) -> bool:
+        """Whether an experiment may show a stimulus."""
+        fits = stimulus.view == EXPERIMENTS[experiment].view
+        return fits and stimulus.system in self.experiments[experiment]
+
     def select(self, experiment: str, role: str) -> list[Stimulus]:
         """Stimuli of a role that an experiment may show."""
-        view, systems = EXPERIMENTS[experiment].view, self.experiments[experiment]
-        return [
-            stimulus
-            for stimulus in self.stimuli
-            if stimulus.role == role and stimulus.view == view and stimulus.system in systems
-        ]
+        return [s for s in self.stimuli if s.role == role and self.shows(experiment, s)]
 
     def save(self, folder: str | os.PathLike) -> Path:
         """Writes survey.json, whole or not at all."""
