@@ -6,11 +6,13 @@ import signal
 import socket
 import sqlite3
 import stat
+import subprocess
+import sys
 
 import pytest
 
 from nwt_tf.evaluation.mos import server
-from tests.evaluation.mos.serving import Serving
+from tests.evaluation.mos.serving import ROOT, Serving
 from tests.evaluation.mos.small_survey import (
     HUMAN,
     make_study,
@@ -283,3 +285,13 @@ def test_the_survey_page_holds_what_the_survey_says(folder):
     assert facts["title"] == SURVEY.title and facts["consent"] == list(SURVEY.consent)
     assert (facts["pairs"], facts["right"], facts["practice"], facts["task"]) == (4, 3, 6, 12)
     assert set(facts["experiments"]) == {"overall", "lipsync"}
+
+
+def test_neither_tensorflow_nor_footage_is_needed():
+    script = (
+        "import sys; from nwt_tf.evaluation.mos import exchange, pages, plan, report, server\n"
+        "heavy = {'tensorflow', 'keras', 'av', 'cv2', 'data_pipeline', 'matplotlib', 'scipy'}\n"
+        "print(heavy & {name.split('.')[0] for name in sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("set()\n", "")
