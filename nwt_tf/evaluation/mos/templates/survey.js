@@ -219,9 +219,11 @@ function finished(result) {
 }
 
 addEventListener("keydown", (event) => {
-  const own = event.target.closest("button, select, summary, dialog, input:not([name=answer])");
+  // What has the focus keeps its own keys: space presses buttons and chooses scores.
+  const own = event.target.closest("button, select, summary, dialog, input");
+  const score = own?.name === "answer";
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
-  if (own && (event.key === " " || event.key === "Enter" || event.target.closest("dialog, select"))) return;
+  if (own && (event.key === " " || (event.key === "Enter" && !score) || own.matches("dialog, select") || own.closest("dialog"))) return;
   keys(event);
 });
 
