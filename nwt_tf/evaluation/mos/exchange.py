@@ -141,9 +141,7 @@ def _stimulus(path, line, address, survey):
 def _experiment(path, line, stimulus, named, survey) -> str:
     """The experiment of a rating: as the file says, else the only one that shows the clip."""
     showing = [
-        name
-        for name in survey.experiments
-        if named in ("", name) and survey.shows(name, stimulus)
+        name for name in survey.experiments if named in ("", name) and survey.shows(name, stimulus)
     ]
     if len(showing) != 1:
         raise ValueError(

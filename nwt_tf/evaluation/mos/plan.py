@@ -109,26 +109,22 @@ def plan(
 
     setup = list(itertools.islice(itertools.cycle(spare(truth)[:_SETUP_SOURCES]), _SETUP_SOURCES))
     training = {system: spare(system) for system in systems}
-    trap_systems = {view: [] for view in ("full", "upper")}
+    systems_of = {}  # view -> the systems that some experiment shows in it
     for name, shown in experiments.items():
-        trap_systems[EXPERIMENTS[name].view] += shown
-    for view in sorted({EXPERIMENTS[name].view for name in experiments}):
-        seen_here = sorted(set(trap_systems[view]))
-        for system in seen_here:
+        systems_of.setdefault(EXPERIMENTS[name].view, set()).update(shown)
+    for view, seen in systems_of.items():
+        for system in sorted(seen):
             for clip in rated:
                 add("sample", view, system, clip)
             for clip in training[system][:_TRAINING_OF_A_SYSTEM]:
                 add("training", view, system, clip)
-        for clip in gold:
+        for clip in dict.fromkeys(gold):
             add("gold", view, truth, clip)
-        # Every experiment shows the truth: its pictures trap in all of them; others' in theirs.
         for score in scores:
-            clips = training[truth]
-            add("trap", view, truth, clips[score % len(clips)], score=score)
-            for system in seen_here[score % len(seen_here) :][:1]:
-                if system != truth:
-                    clips = training[system]
-                    add("trap", view, system, clips[score % len(clips)], score=score)
+            # Every experiment shows the truth; another system's picture traps where it is shown.
+            for system in dict.fromkeys((truth, sorted(seen)[score % len(seen)])):
+                clips = training[system]
+                add("trap", view, system, clips[score % len(clips)], score=score)
         for number, clip in enumerate(setup):
             for better, shift in zip((True, False), SHIFTS[number % len(SHIFTS)], strict=True):
                 facts = {"pair": f"shift {number}", "better": better, "shift": shift}

@@ -88,6 +88,11 @@ def test_names_tell_nothing_and_change_with_the_files():
     assert {survey.by_name[name].system for name in same} == {"fair", "ground_truth"}
 
 
+def test_a_gold_clip_that_is_named_twice_counts_once():
+    twice = plan(sources(), EXPERIMENTS, "ground_truth", [GOLD, GOLD], SCORES, 10, seed=0)
+    assert twice == list(make_survey().stimuli)
+
+
 def test_rated_clips_serve_again_where_there_are_no_others():
     few = sources(episodes=6, clips=1)
     stimuli = plan(few, EXPERIMENTS, "ground_truth", ["episode_00/clip_0"], SCORES, 5, seed=0)

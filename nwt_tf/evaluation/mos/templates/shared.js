@@ -34,7 +34,7 @@ async function ask(method, path, body, secret) {
       if (error.status) throw error;
     }
     say("No connection to the server. Trying again …", true);
-    await pause(wait);
+    await pause(wait * (0.5 + Math.random() / 2)); // Not all pages at once.
   }
 }
 
