@@ -20,11 +20,11 @@ async function ask(method, path, body, secret) {
     let response;
     try {
       response = await fetch(path, {
-        method, cache: "no-store",
+        method, cache: "no-store", signal: AbortSignal.timeout(20000),
         headers: { ...(body && { "Content-Type": "application/json" }), ...(secret && { Authorization: `Bearer ${secret}` }) },
         body: body && JSON.stringify(body),
       });
-      if (response.status < 500) {
+      if (response.status < 500 && response.status !== 429) { // 429: a proxy asks to wait.
         const text = await response.text();
         const answer = response.headers.get("Content-Type")?.includes("json") ? JSON.parse(text) : text;
         if (!response.ok) throw Object.assign(new Error(answer.error ?? "The server refused that."), { status: response.status });
