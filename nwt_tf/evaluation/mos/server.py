@@ -261,7 +261,9 @@ def serve(
         raise OSError(f"cannot listen at {host}:{port} ({error.strerror})") from error
     # asyncio sets this only on sockets that name their protocol; without it answers wait 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    config = uvicorn.Config(app, access_log=False, log_level="warning", server_header=False)
+    # Connections outlast a clip: nobody waits for a new one with every click.
+    quiet = {"access_log": False, "log_level": "warning", "server_header": False}
+    config = uvicorn.Config(app, timeout_keep_alive=60, **quiet)
     with listening:
         ready(host, listening.getsockname()[1])
         uvicorn.Server(config).run(sockets=[listening])
