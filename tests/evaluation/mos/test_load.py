@@ -1,8 +1,8 @@
 """Many raters at once, while the server is killed and started again: no click lost or doubled.
 
 Every rater remembers what the server acknowledged, and asks again where no answer came. The soak
-test is the full case: 200 raters, clips of 300 kB, a click each 8 s from everyone (clips last 7.5 s
-in the paper, and a click took its raters 15 s), and the time of a click.
+test is the full case: 200 raters, clips of 300 kB, a click each 2 s from everyone (the paper's
+raters took 15 s for one), and the time of a click.
 """
 
 import asyncio
@@ -157,7 +157,7 @@ def test_two_hundred_raters(tmp_path):
     for stimulus in SURVEY.stimuli:
         (folder / "clips" / stimulus.name).write_bytes(bytes(300_000))
     start = time.monotonic()
-    raters, restarts = asyncio.run(crowd(folder, 200, think=8.0, kills=2))
+    raters, restarts = asyncio.run(crowd(folder, 200, think=2.0, kills=2))
     check(folder, raters)
     starts, seconds = np.array([click for rater in raters for click in rater.seconds]).T
     # Ten seconds after a restart all pages are back.
@@ -167,4 +167,4 @@ def test_two_hundred_raters(tmp_path):
         print(f"{what}: {len(which)} clicks, p50 {p50:.1f}, p95 {p95:.1f}, p99 {p99:.1f} ms")
     repeated = sum(rater.retries for rater in raters)
     print(f"{time.monotonic() - start:.0f} s, {repeated} requests repeated")
-    assert p95 < 200
+    assert np.percentile(seconds, 95) < 0.2
