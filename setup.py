@@ -12,6 +12,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "nwt_tf" / "__init__.py").read_text())[1]
+LISTENING_TESTS = ["fastapi==0.165.0", "uvicorn==0.54.0"]  # of `nwt mos --action=serve`
 
 setup(
     name="nwt_tf",
@@ -23,7 +24,10 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11,<3.14",  # TensorFlow 2.21 has no wheels for later versions.
     packages=find_packages(include=["nwt_tf*", "data_pipeline*", "configs*"]),
-    package_data={"nwt_tf": ["pretrained/**/*"], "data_pipeline": ["review_page/*"]},
+    package_data={
+        "nwt_tf": ["pretrained/**/*", "evaluation/mos/templates/*"],
+        "data_pipeline": ["review_page/*"],
+    },
     entry_points={"console_scripts": ["nwt = nwt_tf.bin.nwt:main"]},
     install_requires=[
         "absl-py==2.5.1",
@@ -45,7 +49,9 @@ setup(
         "cuda": ["tensorflow[and-cuda]==2.21.0"],
         "beam": ["apache-beam[tfrecord]==2.77.0"],
         "demo": ["gradio==6.31.0"],
+        "mos": LISTENING_TESTS,
         "dev": [
+            *LISTENING_TESTS,
             "ipykernel==7.4.0",  # with nbclient: the notebook's test
             "nbclient==0.11.0",
             "pytest==9.2.0",

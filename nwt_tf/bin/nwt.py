@@ -19,6 +19,7 @@ COMMANDS = {
     "decompress": "nwt_tf.bin.decompress",
     "evaluate": "nwt_tf.bin.evaluate",
     "export": "nwt_tf.bin.export",
+    "mos": "nwt_tf.bin.mos",
     "benchmark": "nwt_tf.bin.benchmark",
     "mnist": "nwt_tf.bin.mnist",
     "demo": "nwt_tf.bin.demo",

@@ -100,11 +100,11 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
-    def open(self, path, before=""):
-        """Opens a local file; `before` is script that runs before the page's own."""
+    def open(self, place, before=""):
+        """Opens a local file or a URL; `before` is script that runs before the page's own."""
         if before:
             self.call("Page.addScriptToEvaluateOnNewDocument", source=before)
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=place if isinstance(place, str) else place.as_uri())
         self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
 
     def __call__(self, script):
@@ -131,7 +131,9 @@ class Browser:
 
     def point(self, selector):
         """Moves the mouse over the first such element, and returns its place."""
-        box = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
+        element = f"document.querySelector({json.dumps(selector)})"
+        self(f"{element}.scrollIntoViewIfNeeded()")
+        box = f"{element}.getBoundingClientRect()"
         left, top, width, height = self(f"(b => [b.x, b.y, b.width, b.height])({box})")
         place = {"x": left + width / 2, "y": top + height / 2}
         self.call("Input.dispatchMouseEvent", type="mouseMoved", **place)

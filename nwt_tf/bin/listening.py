@@ -1,0 +1,260 @@
+"""What `nwt mos` does: footage (data_pipeline) to surveys, and answers to figures (nwt_tf)."""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from nwt_tf.bin import command
+from nwt_tf.bin.spelling import nearest
+from nwt_tf.evaluation.mos import bonus, exchange, pages, plan, ratings, report
+from nwt_tf.evaluation.mos import survey as surveys
+from nwt_tf.evaluation.mos.protocol import EXPERIMENTS, NUM_RATERS
+from nwt_tf.evaluation.mos.store import Store
+
+
+def build(
+    folder: Path,
+    systems: str | os.PathLike,
+    *,
+    experiments: Sequence[str],
+    only: Sequence[str],
+    truth: str,
+    gold: list[str],
+    num_clips: int,
+    upper_share: float,
+    seed: int,
+    trap_speech: str | None,
+    num_workers: int,
+    consent: str | None,
+    title: str,
+    contact: str,
+    language: str,
+    payment: str,
+    raters: int | None,
+) -> None:
+    """Makes a survey of folders of clips; see the flags of `nwt mos`.
+
+    Raises:
+        OSError, ValueError: clips that are missing or cannot be read, choices that do not fit
+            them, no voice for the traps, or a survey that has answers already.
+    """
+    from nwt_tf.bin import stimuli
+
+    start = time.monotonic()
+    if (folder / surveys.ANSWERS).exists():
+        raise ValueError(f"{folder}: has answers already; build another survey in another folder")
+    sources = stimuli.find_clips(systems)
+    chosen = experiments_of(list(sources), experiments, only, truth)
+    paragraphs = surveys.consent_text(contact, payment)
+    if consent:
+        text = Path(consent).read_text(encoding="utf-8")
+        paragraphs = tuple(part.strip() for part in text.split("\n\n") if part.strip())
+    print(*(f"{name}: {', '.join(shown)}" for name, shown in chosen.items()), sep="\n")
+    with stimuli.voice_folder() as spoken:
+        voices = stimuli.trap_voices(trap_speech, language, Path(spoken))
+        prints = {
+            system: {clip: stimuli.fingerprint(path) for clip, path in clips.items()}
+            for system, clips in sources.items()
+        }
+        shown = plan.plan(prints, chosen, truth, gold, sorted(voices), num_clips, seed, upper_share)
+        clips = folder / surveys.CLIPS
+        written = stimuli.write_stimuli(shown, sources, voices, clips, num_workers)
+    survey = surveys.Survey(
+        identity=surveys.identity_of(shown),
+        title=title,
+        contact=contact,
+        language=language,
+        payment=payment,
+        consent=paragraphs,
+        raters=raters or NUM_RATERS,
+        truth=truth,
+        experiments=chosen,
+        stimuli=tuple(shown),
+    )
+    pages.write_pages(folder, survey)
+    path = survey.save(folder)
+    print(f"wrote {written} of {len(shown)} clips (the others were there), pages, and {path}")
+    upper = next((s.name for s in shown if s.view == "upper" and s.role == "gold"), None)
+    if upper:
+        print(f"look at {clips / upper}: no mouth? build with a larger --upper_share")
+    samples = {name: len(survey.select(name, "sample")) for name in chosen}
+    command.report(
+        survey=path,
+        samples=samples,
+        ratings={name: count * survey.raters for name, count in samples.items()},
+        stimuli=len(shown),
+        seconds=time.monotonic() - start,
+    )
+
+
+def experiments_of(
+    systems: Sequence[str], experiments: Sequence[str], only: Sequence[str], truth: str
+) -> dict[str, tuple[str, ...]]:
+    """Which systems each experiment shows, the truth last as in Table 1.
+
+    Args:
+        systems: the folders that were found.
+        experiments: names of EXPERIMENTS.
+        only: SYSTEM:EXPERIMENT each, for systems that the other experiments do not show.
+        truth: the system that is real footage.
+
+    Raises:
+        ValueError: an unknown name, or an experiment that has nothing to compare.
+    """
+    if truth not in systems:
+        raise ValueError(
+            f"--truth={truth}: no such folder among {', '.join(systems)}{nearest(truth, systems)}"
+        )
+    limited = {}
+    for entry in only:
+        system, _, experiment = entry.partition(":")
+        if system not in systems or system == truth:
+            raise ValueError(f"--only={entry}: {system} is none of the systems to compare")
+        limited.setdefault(system, set()).add(experiment)
+    for name in [*experiments, *(name for names in limited.values() for name in names)]:
+        if name not in EXPERIMENTS:
+            raise ValueError(
+                f"There is no experiment {name!r}{nearest(name, EXPERIMENTS)}; there are "
+                f"{', '.join(EXPERIMENTS)}"
+            )
+    ordered = [*(system for system in systems if system != truth), truth]
+    chosen = {
+        name: tuple(system for system in ordered if name in limited.get(system, {name}))
+        for name in EXPERIMENTS
+        if name in experiments
+    }
+    for name, shown in chosen.items():
+        if len(shown) < 2:
+            raise ValueError(f"The experiment {name} has no system to compare with {truth}")
+    return chosen
+
+
+def serve(folder: Path, host: str, port: int, raters: int | None) -> None:
+    """Serves a survey until it is interrupted.
+
+    Raises:
+        OSError, ValueError: no survey, an incomplete one, answers to another one, a taken port, or
+            the server's packages are not installed.
+    """
+    survey = surveys.load(folder)
+    try:
+        from nwt_tf.evaluation.mos import server
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name} is missing: pip install 'nwt_tf[mos]'") from error
+    from nwt_tf.evaluation.mos.study import Study
+
+    store = Store(folder / surveys.ANSWERS, survey.identity)
+    study = Study(survey, store, raters)
+
+    def ready(host: str, port: int) -> None:
+        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        print(f"serving {folder} at {address}/ (Ctrl-C ends it; answers are kept)")
+        for name in survey.experiments:
+            print(f"  {name} alone: {address}/?experiment={name}")
+        token = folder / server.TOKEN_FILE
+        print(f"  progress: {address}/admin with the token in {token}", flush=True)
+
+    try:
+        app = server.make_app(study, folder, server.admin_token(folder))
+        server.serve(app, host, port, ready)
+    finally:
+        store.close()
+
+
+def gather(folder: Path, results: Iterable[str]) -> tuple[surveys.Survey, list[ratings.Rating]]:
+    """The survey, and its ratings from the server's answers and from CSV files.
+
+    Raises:
+        OSError, ValueError: no survey, or a file that cannot be read.
+    """
+    survey = surveys.load(folder)
+    found, codes, workers = [], {}, {}
+    if (folder / surveys.ANSWERS).exists():
+        store = Store(folder / surveys.ANSWERS, survey.identity)
+        found, codes = ratings.from_store(store, survey), store.codes()
+        store.close()
+    for path in results:
+        added, given = exchange.read(path, survey, codes)
+        found += added
+        workers |= given
+        print(f"{path}: {len(added)} ratings, {len(given)} workers")
+    return survey, [_by_worker(rating, workers) for rating in found]
+
+
+def _by_worker(rating: ratings.Rating, workers: Mapping[str, str]) -> ratings.Rating:
+    """A worker is one person, whatever browsers they used.
+
+    Only codes of finished tasks join raters: a number in a link could be somebody else's, whose
+    ratings a failed trap would discard.
+    """
+    worker = workers.get(rating.rater)
+    return rating._replace(rater=worker, worker=worker) if worker else rating
+
+
+def analyse(
+    folder: Path, results: Iterable[str], output_dir: str | None, amounts: Sequence[str]
+) -> None:
+    """Cleans, averages, tests, and writes tables, plot and pay.
+
+    Raises:
+        OSError, ValueError: no survey, no ratings that count, or files that cannot be read.
+    """
+    try:
+        base, many, best = (float(amount) for amount in amounts)
+    except ValueError as error:
+        raise ValueError(f"--pay={','.join(amounts)}: three amounts, base,many,best") from error
+    survey, every = gather(folder, results)
+    analysis = report.analyse(every, survey.experiments)
+    output = Path(output_dir or folder / "analysis")
+    output.mkdir(parents=True, exist_ok=True)
+    facts = report.to_json(analysis)
+    table = report.markdown(analysis, survey.truth)
+    report.write_text(output / "mos.md", table)
+    report.write_text(output / "mos.tex", report.latex(analysis, survey.truth))
+    report.write_text(output / "mos.json", json.dumps(facts, indent=1) + "\n")
+    report.plot(output / "mos.png", analysis, survey.truth)
+    ratings.write_csv(output / "ratings.csv", every)
+    paid = bonus.pay(analysis.verdicts, base, many, best)
+    ratings.write_rows(output / "pay.csv", bonus.Pay._fields, paid)
+    print(table)
+    few = sum(opinion.ratings < survey.raters for opinion in analysis.samples.values())
+    few += sum(len(survey.select(name, "sample")) for name in survey.experiments)
+    few -= len(analysis.samples)
+    if few:
+        print(f"{few} samples have fewer than {survey.raters} ratings that count: serve on.\n")
+    print(f"wrote mos.md, mos.tex, mos.json, mos.png, ratings.csv and pay.csv in {output}")
+    command.report(
+        output_dir=output,
+        mos={
+            name: {system: [opinion.mean, opinion.half] for system, opinion in of.items()}
+            for name, of in analysis.opinions.items()
+        },
+        cleaning=facts["cleaning"],
+        ratings=len(analysis.kept),
+        pay=sum(row.total for row in paid),
+    )
+
+
+def export(
+    folder: Path, results: Iterable[str], output_dir: str | None, base_url: str | None
+) -> None:
+    """Writes ratings, and lists of clips, for Mechanical Turk and the P.910 toolkit.
+
+    Raises:
+        OSError, ValueError: no survey, or files that cannot be read.
+    """
+    survey, every = gather(folder, results)
+    output = Path(output_dir or folder / "export")
+    output.mkdir(parents=True, exist_ok=True)
+    ratings.write_csv(output / "ratings.csv", every)
+    exchange.write_mturk(output / "mturk_results.csv", every)
+    exchange.write_p910(output / "p910_votes.csv", every)
+    written = ["ratings.csv", "mturk_results.csv", "p910_votes.csv"]
+    if base_url:
+        for name in survey.experiments:
+            paths = exchange.write_p910_inputs(output, survey, name, base_url)
+            written += [path.name for path in paths]
+    print(f"wrote {', '.join(written)} in {output}")
+    command.report(output_dir=output, files=written, ratings=len(every))
