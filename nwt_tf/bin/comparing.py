@@ -26,10 +26,10 @@ class Generation:
         self.model = AudioToVideo.from_preset(preset)
         self.kind = type(self.model.prior).__name__
         self._seed, self._temperature = seed, temperature
-        self._coded = []
+        self._coded, self._styles = [], []
 
     def videos(self, clips):
-        """Videos from the sound of clips of one length, with the default style.
+        """Videos from the sound of clips of one length, with the default styles.
 
         Args:
             clips: a list of Clips' dicts.
@@ -39,7 +39,11 @@ class Generation:
         """
         model, prior = self.model, self.model.prior
         episodes = tf.constant([clip["episode"] for clip in clips])
-        style = np.repeat(model.default_style[None], len(clips), axis=0)
+        names = [clip["record"].episode for clip in clips]
+        style = np.stack(
+            [model.style_of(name if name in model.episodes else "none") for name in names]
+        )
+        self._styles += list(style)
         mel = np.stack([clip["mel"] for clip in clips])
         conditioning = prior.condition(mel, style, episodes)
         codes = model.sampler(conditioning, [self._seed, len(self._coded)], self._temperature)
@@ -52,7 +56,7 @@ class Generation:
 
     def prediction(self):
         """Figures of measure_prediction over all clips so far."""
-        return measure_prediction(self.model.prior, self._coded, self.model.default_style)
+        return measure_prediction(self.model.prior, self._coded, self._styles)
 
 
 def generation(preset, clips, options):

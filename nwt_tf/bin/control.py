@@ -126,7 +126,7 @@ def style_copy(model, looks, references, seed, generate):
 
 
 def episode_switch(model, looks, seed, generate):
-    """Generates the same sound under each episode, in one style (section 3.4).
+    """Generates the same sound under each episode, in its default style (section 3.4).
 
     Returns:
         Figures and rows of pictures. switch_backdrop and switch_clothes: how much of the asked

@@ -91,9 +91,11 @@ def main() -> None:
         model.check(waveform)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
-    takes, styles = asked(model)
-    start, frames, sheets, statistics = time.monotonic(), 0, [], {}
+    takes, styles_of = asked(model)
+    start, frames, sheets, shown, statistics = time.monotonic(), 0, [], {}, {}
     for take in takes:
+        styles = styles_of(take)
+        shown |= {tuple(map(float, style)): None for style in styles.values()}
         length, sheet, statistics = film(model, waveform, take, styles)
         frames += length * len(styles)
         sheets += [sheet] if sheet else []
@@ -102,7 +104,7 @@ def main() -> None:
     command.report(
         mp4=one_or_all([take.output for take in takes]),
         **({"sheet": one_or_all(sheets)} if sheets else {}),
-        style=one_or_all([list(map(float, style)) for style in styles.values()]),
+        style=one_or_all([list(style) for style in shown]),
         frames=frames,
         seconds=seconds,
         frames_per_second=frames / seconds,
@@ -119,10 +121,10 @@ def stream(target) -> None:
     pieces = iter([sound()[1]]) if FLAGS.audio is None else live.pieces(FLAGS.audio)
     command.start_tensorflow()
     model = load()
-    takes, styles = asked(model)
-    if len(takes) > 1 or len(styles) > 1:
+    (take, *further), styles_of = asked(model)
+    style, *others = styles_of(take).values()
+    if further or others:
         raise ValueError("--stream makes one video: of one episode and one style.")
-    take, style = takes[0], next(iter(styles.values()))
     session = model.session(take.episode, style, decoder_episode=take.decoder_episode, **draws())
     figures = live.film(session, pieces, target, model.fps)
     print(f"wrote {FLAGS.output}: {figures['frames']} frames")
@@ -155,15 +157,27 @@ def load():
 
 
 def asked(model) -> tuple:
-    """What the flags ask for: (takes, {caption: style}), see steering."""
+    """What the flags ask for: (takes, function of a take to {caption: style}), see steering."""
     from nwt_tf.bin import steering
 
     takes = steering.takes(model, FLAGS.output, FLAGS.episode, FLAGS.decoder_episode)
     base = steering.style(model, FLAGS.style, FLAGS.style_video, FLAGS.style_seed)
-    other = None if FLAGS.style_to is None else steering.another_style(model, FLAGS.style_to)
-    return takes, steering.variants(
-        model, base, other, numbers("style_mix"), FLAGS.style_sweep, numbers("style_values")
-    )
+    towards = FLAGS.style_to is not None
+    other = steering.another_style(model, FLAGS.style_to) if towards else None
+
+    def styles_of(take):
+        default = model.style_of(take.episode)
+        return steering.variants(
+            model,
+            default if base is None else base,
+            default if towards and other is None else other,
+            numbers("style_mix"),
+            FLAGS.style_sweep,
+            numbers("style_values"),
+        )
+
+    styles_of(takes[0])  # What cannot be shows before the first video is made.
+    return takes, styles_of
 
 
 def draws() -> dict:

@@ -5,10 +5,12 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from data_pipeline.dataset import read_clips, sequence_dataset, video_dataset
@@ -218,10 +220,10 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
     def save(folder):
         with averaged_weights(prior, trainer.optimizer):
             presets.write_weights(folder, "prior", presets.variables_of(prior))
-            style = _mean_style(prior, data_dir)
+            style, by_episode = _mean_styles(prior, data_dir)
         if folder != workdir:
             _copy_dvae(data_dir / DVAE_FOLDER, folder)
-        presets.write_config(folder, **sections, default_style=style)
+        presets.write_config(folder, **sections, default_style=style, episode_styles=by_episode)
 
     if is_chief():
         _copy_dvae(data_dir / DVAE_FOLDER, workdir)
@@ -267,16 +269,21 @@ def _first_clips(data_dir, manifest):
     return clips
 
 
-def _mean_style(prior, data_dir, clips=256):
-    """The posterior's mean over (at most so many) training clips: the default style."""
-    total, count = 0.0, 0
+def _mean_styles(prior, data_dir, clips=256):
+    """The posterior's mean over training clips, at most so many, spread over them all.
+
+    Returns:
+        (over all of them, {episode: over its own}), lists of floats.
+    """
+    found = {}
     encode = tf.function(prior.style_encoder, reduce_retracing=True)
-    for clip in read_clips(data_dir, "train"):
-        total = total + encode(tf.constant(clip["codes"])[None]).mean[0].numpy()
-        count += 1
-        if count == clips:
-            break
-    return [float(value) for value in total / count]
+    total = len(Manifest.load(data_dir).clip_frames("train"))
+    stride = -(-total // clips)
+    for clip in itertools.islice(read_clips(data_dir, "train"), 0, None, stride):
+        mean = encode(tf.constant(clip["codes"])[None]).mean[0].numpy()
+        found.setdefault(clip["record"].episode, []).append(mean)
+    overall = np.mean([mean for means in found.values() for mean in means], axis=0)
+    return overall.tolist(), {name: np.mean(means, 0).tolist() for name, means in found.items()}
 
 
 def _footage(manifest):

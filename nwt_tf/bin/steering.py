@@ -35,7 +35,7 @@ def style(model, numbers=None, video=None, seed=None):
         seed: with a reference, of a draw from its posterior; alone, of a draw from the prior.
 
     Returns:
-        float32 [style_dim]; the preset's default style where nothing is asked for.
+        float32 [style_dim]; None, for the episode's default style, where nothing is asked for.
 
     Raises:
         ValueError, OSError: numbers and another source, numbers that do not fit, no such video.
@@ -54,17 +54,20 @@ def style(model, numbers=None, video=None, seed=None):
         return styles.copy(model.dvae, model.prior, reference_clips(video, settings), seed)
     if seed is not None:
         return styles.sample(model.prior.style_dim, seed)
-    return model.default_style
+    return None
 
 
 def another_style(model, source):
     """The style that --style_to names: 'v0,v1,...', 'seed:N', 'default', or a video's path.
 
+    Returns:
+        As `style`.
+
     Raises:
         ValueError, OSError: it is none of these.
     """
     if source == "default":
-        return model.default_style
+        return None
     if re.fullmatch(r"seed:\d+", source):
         return style(model, seed=int(source[5:]))
     if Path(source).exists():

@@ -21,7 +21,7 @@ def code_bits(prior, codes, mel, style, episode=-1):
     return -float(tf.reduce_mean(log_p)) / np.log(2.0)
 
 
-def measure_prediction(prior, clips, default_style):
+def measure_prediction(prior, clips, default_styles):
     """Bits a code over clips, with the true sound, with the next clip's, and with silence.
 
     What the sound tells the prior, in bits a code, is the difference to either of the latter.
@@ -29,18 +29,19 @@ def measure_prediction(prior, clips, default_style):
     Args:
         prior: a built prior.
         clips: a list of (codes, mel, episode index), see code_bits.
-        default_style: float32 [style_dim].
+        default_styles: float32 [style_dim], or one a clip, [clips, style_dim].
 
     Returns:
         {"bits_per_code": with the clip's own posterior style, "bits_per_code_default_style",
         "bits_per_code_other_sound": as the first, but with the next clip's sound,
         "bits_per_code_silence": with none}.
     """
+    default_styles = np.broadcast_to(np.float32(default_styles), (len(clips), prior.style_dim))
     own, default, other, silence = [], [], [], []
     for index, (codes, mel, episode) in enumerate(clips):
         style = prior.style_encoder(tf.constant(codes)[None]).mean[0]
         own.append(code_bits(prior, codes, mel, style, episode))
-        default.append(code_bits(prior, codes, mel, np.float32(default_style), episode))
+        default.append(code_bits(prior, codes, mel, default_styles[index], episode))
         silent = np.full_like(mel, np.log(LOG_FLOOR))
         silence.append(code_bits(prior, codes, silent, style, episode))
         stranger = clips[(index + 1) % len(clips)][1]

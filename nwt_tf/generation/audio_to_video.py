@@ -29,6 +29,8 @@ class AudioToVideo:
             ({name: the models' index}).
         default_style: float [style_dim], used where no style is given: the posterior mean over the
             training set.
+        episode_styles: {name: float [style_dim]}, used instead where an episode is named: the
+            posterior mean over its clips, since no clip looks like the mean over several looks.
         chunk_frames: frames that are drawn and rendered at a time. Small chunks show the first
             frame of a stream sooner, large ones use a GPU better.
         sampling: 'sequential', 'parallel' or 'auto', see sampler_of.
@@ -45,6 +47,7 @@ class AudioToVideo:
         default_style,
         chunk_frames=CHUNK_FRAMES,
         sampling="sequential",
+        episode_styles=None,
     ):
         if chunk_frames < 1:
             raise ValueError(f"chunk_frames must be at least 1. Received: {chunk_frames}")
@@ -53,6 +56,9 @@ class AudioToVideo:
         self.fps = self.footage["fps"]
         self.episodes = self.footage["episodes"]
         self.default_style = np.asarray(default_style, np.float32)
+        self.episode_styles = {
+            name: np.asarray(style, np.float32) for name, style in (episode_styles or {}).items()
+        }
         self.chunk_frames = chunk_frames
         self.sampler = sampler_of(prior, sampling)
         self.listening = Listening(prior, self.sampler, self.fps, chunk_frames)
@@ -79,6 +85,7 @@ class AudioToVideo:
             prior,
             config["footage"],
             config["default_style"],
+            episode_styles=config.get("episode_styles"),
             **arguments,
         )
 
@@ -95,7 +102,8 @@ class AudioToVideo:
             dvae=self.dvae.get_config(),
             prior={"kind": type(self.prior).__name__.lower(), **self.prior.get_config()},
             footage=self.footage,
-            default_style=[float(value) for value in self.default_style],
+            default_style=self.default_style.tolist(),
+            episode_styles={name: style.tolist() for name, style in self.episode_styles.items()},
         )
         for part, model in (("dvae", self.dvae), ("prior", self.prior)):
             presets.write_weights(folder, part, presets.variables_of(model), storage)
@@ -118,6 +126,19 @@ class AudioToVideo:
     def episode_vector(self, model, episode):
         """An episode as `model`, the prior or the dVAE, takes it: see generation.episodes."""
         return episodes.vector(model.episode_embedding, episode, self.episodes)
+
+    def style_of(self, episode):
+        """The style where none is given: float32 [style_dim].
+
+        Args:
+            episode: see generation.episodes; a mixture has the weighted mean of its styles.
+
+        Raises:
+            ValueError: see episodes.shares.
+        """
+        parts = episodes.shares(episode, self.episodes)
+        own = [self.episode_styles.get(name, self.default_style) for name in parts]
+        return np.float32(np.average(own, axis=0, weights=list(parts.values())))
 
     def check(self, waveform):
         """Refuses sound that no video can be made of.
@@ -162,7 +183,8 @@ class AudioToVideo:
         Raises:
             ValueError: see episodes.vector and styles.check; for options out of range.
         """
-        style = styles.check(self.default_style if style is None else style, self.prior.style_dim)
+        style = self.style_of(episode) if style is None else style
+        style = styles.check(style, self.prior.style_dim)
         shown = episode if decoder_episode is None else decoder_episode
         return Session(
             self,

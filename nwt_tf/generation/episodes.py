@@ -11,30 +11,45 @@ import numpy as np
 NONE = "none"
 
 
-def vector(embedding, episode, known):
-    """What a model is told of an episode.
+def shares(episode, known):
+    """What an episode is made of: {name: share}, the shares positive or 0, of sum 1.
 
     Args:
-        embedding: the model's EpisodeEmbedding, built.
         episode: see above; weights are taken relative to their sum.
         known: {name: the models' index}.
-
-    Returns:
-        float32 [1, dim], which Prior.condition and DVAE.decode take as `episode`.
 
     Raises:
         ValueError: for a name that is not known (the message lists those that are), or weights
             that are negative, not finite or all 0.
     """
     weights = episode if isinstance(episode, dict) else {NONE if episode is None else episode: 1.0}
-    rows = [_index(name, known) + 1 for name in weights]
-    shares = np.array(list(weights.values()), np.float64)
-    if not np.isfinite(shares).all() or shares.min(initial=0) < 0 or not shares.sum() > 0:
+    for name in weights:
+        _index(name, known)
+    values = np.array(list(weights.values()), np.float64)
+    if not np.isfinite(values).all() or values.min(initial=0) < 0 or not values.sum() > 0:
         raise ValueError(
             "weights of episodes must be at least 0, and one above. Received: " + spell(weights)
         )
+    return dict(zip(weights, values / values.sum(), strict=True))
+
+
+def vector(embedding, episode, known):
+    """What a model is told of an episode.
+
+    Args:
+        embedding: the model's EpisodeEmbedding, built.
+        episode, known: see shares.
+
+    Returns:
+        float32 [1, dim], which Prior.condition and DVAE.decode take as `episode`.
+
+    Raises:
+        ValueError: see shares.
+    """
+    parts = shares(episode, known)
+    rows = [_index(name, known) + 1 for name in parts]
     table = np.asarray(embedding.embeddings, np.float32)
-    return np.float32(shares / shares.sum() @ table[rows])[None]
+    return np.float32(np.array(list(parts.values())) @ table[rows])[None]
 
 
 def parse(text, known):

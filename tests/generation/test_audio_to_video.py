@@ -52,6 +52,22 @@ def test_seed_style_episode_and_sound_decide(task, waveform):
         assert (other != base).numpy().any()
 
 
+def test_a_named_episode_has_its_own_default_style(waveform, tmp_path):
+    own = [-3.0, 2.0, 3.0, -1.0]
+    task = tiny_task.make(chunk_frames=5, episode_styles={"first": own})
+    np.testing.assert_array_equal(task.style_of("none"), task.default_style)
+    np.testing.assert_array_equal(task.style_of("third"), task.default_style)
+    np.testing.assert_array_equal(task.style_of("first"), np.float32(own))
+    mixed = task.style_of({"first": 1.0, "third": 3.0})
+    np.testing.assert_allclose(mixed, 0.25 * np.float32(own) + 0.75 * task.default_style, rtol=1e-6)
+    task.save_to_preset(tmp_path, card="a test", storage="float32")
+    loaded = AudioToVideo.from_preset(str(tmp_path), chunk_frames=5)
+    given = task.codes(waveform, episode="first", style=own)
+    np.testing.assert_array_equal(loaded.codes(waveform, episode="first"), given)
+    other = task.codes(waveform, episode="first", style=task.default_style)
+    assert (other != given).numpy().any()
+
+
 def test_temperature_0_needs_no_seed(task, waveform):
     likeliest = [task.codes(waveform, seed=seed, temperature=0) for seed in (1, 2)]
     np.testing.assert_array_equal(*likeliest)

@@ -34,6 +34,7 @@ from nwt_tf.models.far import FAR
 SECONDS = 0.8
 MIB_AN_HOUR = 2500  # the sound alone is 330
 DEFAULT = [0.5, -0.5, 1.0, 0.0]
+OWN = [-1.5, 0.5, 0.0, 2.0]  # the default of episode_01
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,8 @@ def root(tmp_path_factory):
         layer.kernel.assign(20 * layer.kernel)
     footage = dataclasses.asdict(footage_configs.get_config("demo"))
     footage |= {"episodes": {"episode_00": 0, "episode_01": 1}}
-    AudioToVideo(dvae, prior, footage, DEFAULT).save_to_preset(root / "preset", "card", "float32")
+    model = AudioToVideo(dvae, prior, footage, DEFAULT, episode_styles={"episode_01": OWN})
+    model.save_to_preset(root / "preset", "card", "float32")
     # The command loads it once for all: tracing its loop takes most of the time.
     loaded = functools.cache(AudioToVideo.from_preset)
     patch = pytest.MonkeyPatch()
@@ -92,6 +94,13 @@ def test_the_default_style_is_the_preset_s_and_a_style_told_is_the_same_again(ro
     generate(root, tmp_path / "c.mp4", f"--style={told}")
     videos = [read_video(tmp_path / name) for name in ("a.mp4", "b.mp4", "c.mp4")]
     assert np.array_equal(videos[1], videos[2]) and not np.array_equal(videos[0], videos[1])
+
+
+def test_each_episode_is_shown_in_its_own_default_style(root, tmp_path):
+    line = generate(root, tmp_path / "a.mp4", "--episode=none,episode_01")
+    assert line["style"] == [DEFAULT, OWN]
+    line = generate(root, tmp_path / "b.mp4", "--episode=episode_01", "--style_to=default")
+    assert line["style"] == OWN
 
 
 def test_a_style_is_copied_from_a_reference_without_sound(root, tmp_path):
