@@ -51,6 +51,11 @@ class GroupedConv(keras.layers.Layer):
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
         self.built = True
 
+    def compute_output_shape(self, input_shape):
+        batch, *sizes, _ = input_shape
+        places = zip(sizes, self.strides, strict=True)
+        return (batch, *(size and -(-size // stride) for size, stride in places), self.filters)
+
     def call(self, inputs):
         kernel, bias = (ops.cast(weight, inputs.dtype) for weight in (self.kernel, self.bias))
         if self.groups > 1 and self.form == "patches":

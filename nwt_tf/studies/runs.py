@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.studies.trainer import batches
-from nwt_tf.training.callbacks import Progress
+from nwt_tf.training.callbacks import Progress, Speed
 from nwt_tf.training.schedules import WarmupCosine
 
 ROUND_STEPS = 100
@@ -70,13 +70,14 @@ def train(trainer, pictures, labels, settings, critic_rate=None, callbacks=()):
     if critic_rate is not None:
         compiled["critic_optimizer"] = keras.optimizers.Adam(critic_rate, 0.5, 0.99)
     trainer.compile(optimizer=keras.optimizers.Adam(rate, 0.9, 0.99), **compiled)
+    speed = Speed()
     trainer.fit(
         batches(pictures, labels, settings.batch_size, trainer.seed),
         epochs=rounds,
         steps_per_epoch=round_steps,
         verbose=0,
         shuffle=False,
-        callbacks=[Progress(steps, trainer.LOGS), *callbacks],
+        callbacks=[speed, Progress(steps, trainer.LOGS, speed), *callbacks],
     )
 
 

@@ -13,7 +13,9 @@ import tensorflow as tf
 from configs.dvae import narrow_critics
 from nwt_tf.layers.causal_conv import CausalConv1D, CausalConv3D
 from nwt_tf.layers.code_embedding import CodeEmbedding
+from nwt_tf.layers.conditioned_projection import ConditionedProjection
 from nwt_tf.layers.episode_embedding import EpisodeEmbedding
+from nwt_tf.layers.grouped_conv import GroupedConv
 from nwt_tf.layers.hard_attention import MultiHeadHardAttention
 from nwt_tf.layers.mel import MelSpectrogram
 from nwt_tf.layers.residual import ResidualBlock2D
@@ -190,6 +192,28 @@ TABLE = {
         lambda b, t: [(CODES, (b, t, 4))],
         out("B", "T", 6),
         xla=True,
+    ),
+    "conditioned_projection": Row(
+        lambda dtype: ConditionedProjection(6, dtype=dtype),
+        lambda b, t: [
+            ("float", (b, t, 2, 3, 5)),
+            ("float", (b, t, 2, 3, 4)),
+            ("float", (b, 1, 2, 3, 3)),
+            ("float", (b, 2)),
+        ],
+        out("B", "T", 2, 3, 6),
+        xla=True,
+    ),
+    "grouped_conv_2d": Row(
+        lambda dtype: GroupedConv(6, (3, 3), (2, 2), groups=2, form="patches", dtype=dtype),
+        floats("B", 5, 4, 4),
+        out("B", 3, 2, 6),
+        xla=True,
+    ),
+    "grouped_conv_3d": Row(
+        lambda dtype: GroupedConv(6, (2, 3, 3), (1, 2, 2), groups=2, form="dense", dtype=dtype),
+        floats("B", "T", 5, 4, 4),
+        out("B", "T", 3, 2, 6),
     ),
     "episode_embedding": Row(
         lambda dtype: EpisodeEmbedding(3, 6, dtype=dtype),

@@ -2,14 +2,18 @@
 
 import random
 import resource
+import shutil
 import signal
 import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from nwt_tf import presets
 from tests.integration.trainings import logged, start, write_codes
+
+STEPS = 8
 
 
 @pytest.fixture(scope="module")
@@ -17,41 +21,66 @@ def codes(tmp_path_factory):
     return write_codes(tmp_path_factory.mktemp("codes"))
 
 
-def kill_and_compare(codes, folder, kills, steps, seed):
-    rng = random.Random(seed)
-    assert start(codes, folder / "unbroken", steps).wait(timeout=600) == 0
-    unbroken = logged(folder / "unbroken")
-    broken = folder / "broken"
-    for _ in range(kills):
-        seen = len(logged(broken))
-        process = start(codes, broken, steps)
-        while len(logged(broken)) <= seen and process.poll() is None:
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0, 0.5))
-        process.send_signal(signal.SIGKILL)
-        process.wait(timeout=60)
-    assert start(codes, broken, steps).wait(timeout=600) == 0
-    assert logged(broken) == unbroken and max(unbroken) == steps
-    for name, weights in presets.read_weights(folder / "unbroken", "prior").items():
-        np.testing.assert_array_equal(weights, presets.read_weights(broken, "prior")[name])
-    return broken
+def newest(workdir):
+    return tf.train.latest_checkpoint(workdir / "checkpoints")
 
 
-def test_a_killed_training_ends_as_an_unbroken_one(codes, tmp_path):
-    broken = kill_and_compare(codes, tmp_path, kills=1, steps=16, seed=0)
-    assert "resumed from" in broken.with_suffix(".log").read_text()
-
-
-def test_a_full_disk_stops_with_one_line_and_what_was_finished_stays(codes, tmp_path):
-    """The disk is full where a file may not grow beyond a size: below a checkpoint's."""
-    work = tmp_path / "work"
-    process = start(codes, work, 5000)
-    while not logged(work):
+def until(condition, process):
+    """Waits for the condition, which a training under way must bring about."""
+    while not condition():
+        assert process.poll() is None, "the training ended too early"
         time.sleep(0.02)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 0
-    finished = {path.name: path.read_bytes() for path in (work / "checkpoints").glob("ckpt-*")}
-    weights = presets.read_weights(work, "prior")
+
+
+def same_end(broken, unbroken, steps):
+    assert logged(broken) == logged(unbroken) and max(logged(unbroken)) == steps
+    expected, weights = (presets.read_weights(folder, "prior") for folder in (unbroken, broken))
+    assert expected.keys() == weights.keys()
+    for name in expected:
+        np.testing.assert_array_equal(weights[name], expected[name])
+
+
+@pytest.fixture(scope="module")
+def halted(codes, tmp_path_factory):
+    """(process, workdir, copy) of a training under way. The copy was made while the process was
+    halted after its first checkpoint, and has what SIGKILL would have left at that moment."""
+    folder = tmp_path_factory.mktemp("halted")
+    workdir, copy = folder / "unbroken", folder / "left"
+    process = start(codes, workdir, STEPS)
+    try:
+        until(lambda: newest(workdir) and any(workdir.glob("prior.weights.*.npz")), process)
+        time.sleep(random.Random(0).uniform(0, 0.2))
+        process.send_signal(signal.SIGSTOP)
+        shutil.copytree(workdir, copy)
+        process.send_signal(signal.SIGCONT)
+        assert not newest(copy).endswith(f"-{STEPS}"), "halted too late"
+        yield process, workdir, copy
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_killed_training_ends_as_an_unbroken_one(codes, halted, tmp_path):
+    process, unbroken, left = halted
+    broken = shutil.copytree(left, tmp_path / "broken")
+    assert start(codes, broken, STEPS).wait(timeout=600) == 0
+    assert process.wait(timeout=600) == 0
+    assert f"resumed from {newest(left)}".replace(str(left), str(broken)) in (
+        broken.with_suffix(".log").read_text()
+    )
+    same_end(broken, unbroken, STEPS)
+
+
+def test_a_full_disk_stops_with_one_line_and_what_was_finished_stays(codes, halted, tmp_path):
+    """The disk is full where a file may not grow beyond a size: below a checkpoint's."""
+    left = halted[-1]
+    work = shutil.copytree(left, tmp_path / "work")
+
+    def checkpoints():
+        files = (work / "checkpoints").glob("ckpt-*")
+        return {path.name: path.read_bytes() for path in files if "temp" not in path.name}
+
+    finished, weights = checkpoints(), presets.read_weights(work, "prior")
     room = max(map(len, finished.values())) // 2
 
     def fill():
@@ -59,17 +88,45 @@ def test_a_full_disk_stops_with_one_line_and_what_was_finished_stays(codes, tmp_
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
     log = tmp_path / "full.log"
-    assert start(codes, work, 5000, log=log, before=fill).wait(timeout=600) == 2
+    assert start(codes, work, STEPS, log=log, before=fill).wait(timeout=600) == 2
     lines = log.read_text().strip().splitlines()
     assert lines[-1].startswith("nwt train_prior: error: A checkpoint cannot be written"), lines[-1]
     assert "is whole: make room" in lines[-1]
     assert not any("Traceback" in line for line in lines)
-    left = {path.name: path.read_bytes() for path in (work / "checkpoints").glob("ckpt-*")}
-    assert left == finished
+    assert checkpoints() == finished
+    assert not list((work / "checkpoints").glob("*temp*"))
     for name, value in presets.read_weights(work, "prior").items():
         np.testing.assert_array_equal(value, weights[name])
 
 
 @pytest.mark.soak
 def test_five_kills(codes, tmp_path):
-    kill_and_compare(codes, tmp_path, kills=5, steps=200, seed=1)
+    rng, kills, steps = random.Random(1), 5, 200
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    assert start(codes, unbroken, steps).wait(timeout=600) == 0
+    for _ in range(kills):
+        before = newest(broken)
+        process = start(codes, broken, steps)
+        until(lambda before=before: newest(broken) != before, process)
+        time.sleep(rng.uniform(0, 0.5))
+        process.kill()
+        assert process.wait(timeout=60) == -signal.SIGKILL, "killed too late"
+    assert start(codes, broken, steps).wait(timeout=600) == 0
+    assert broken.with_suffix(".log").read_text().count("resumed from") == kills
+    same_end(broken, unbroken, steps)
+
+
+@pytest.mark.soak
+def test_a_full_disk_is_noticed_after_a_regular_stop(codes, tmp_path):
+    """SIGTERM ends a training with a checkpoint, from which the same command goes on."""
+    work = tmp_path / "work"
+    process = start(codes, work, 5000)
+    until(lambda: logged(work), process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=600) == 0
+    at = max(logged(work))
+    process = start(codes, work, 5000)
+    until(lambda: max(logged(work)) > at, process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=600) == 0
+    assert "resumed from" in work.with_suffix(".log").read_text()
