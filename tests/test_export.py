@@ -83,6 +83,15 @@ def test_generate_equals_the_python_model(task, loaded):
         np.testing.assert_array_equal(made["frames"][0], frames)
 
 
+def test_windows_are_rendered_one_at_a_time(loaded):
+    """Side by side they share oneDNN's kernels, which are not safe for it: see Rendering.step."""
+    model, _ = loaded
+    graph = model.signatures["decode"].graph.as_graph_def()
+    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+    loops = [node for node in nodes if node.op in ("While", "StatelessWhile")]
+    assert [node.attr["parallel_iterations"].i for node in loops] == [1]
+
+
 def test_encode_and_decode_equal_the_python_model(task, loaded):
     model, _ = loaded
     video = np.random.default_rng(0).integers(0, 256, (2, 5, 32, 24, 3)).astype(np.uint8)

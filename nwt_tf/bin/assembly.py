@@ -81,7 +81,7 @@ def dvae_trainer(config, height, width, num_episodes):
     return trainer
 
 
-def prior_trainer(config, grid, num_heads, num_codes, num_episodes):
+def prior_trainer(config, grid, num_heads, num_codes, num_episodes, mel=None):
     """The compiled trainer of a PriorConfig, with a built prior, within `devices`.
 
     Args:
@@ -89,6 +89,7 @@ def prior_trainer(config, grid, num_heads, num_codes, num_episodes):
         grid: (h, w) of the Memcodes.
         num_heads, num_codes: of a Memcode.
         num_episodes: named episodes.
+        mel: of some training clips, to start the audio encoder with, see AudioEncoder.calibrate.
     """
     settings = config.train
     arguments = dataclasses.asdict(config.model)
@@ -101,6 +102,8 @@ def prior_trainer(config, grid, num_heads, num_codes, num_episodes):
         **arguments,
     )
     prior.build()
+    if mel is not None:
+        prior.audio_encoder.calibrate(mel)
     if settings.rematerialise:
         _rematerialise(prior, LAID_OUT)
     trainer = PriorTrainer(prior, **dataclasses.asdict(config.loss), **_shared(settings))

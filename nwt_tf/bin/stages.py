@@ -26,6 +26,7 @@ from nwt_tf.training.run import averaged_weights, check_workdir, train
 
 DVAE_FOLDER = "dvae"  # inside a codes dataset: the preset of the dVAE that made the codes
 VALIDATION_CLIPS = 8
+CALIBRATION_CLIPS = 16
 
 
 def train_dvae(data_dir, workdir, config, num_gpus=None):
@@ -197,6 +198,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
             num_heads=section["dvae"]["num_heads"],
             num_codes=section["dvae"]["num_codes"],
             num_episodes=len(manifest.episodes),
+            mel=_some_sound(data_dir),
         )
     prior = trainer.prior
     sections = {
@@ -267,6 +269,15 @@ def _first_clips(data_dir, manifest):
         if len(clips) == VALIDATION_CLIPS:
             break
     return clips
+
+
+def _some_sound(data_dir):
+    """Aligned log-mel of some training clips, cut to one length; the same on every host."""
+    mels = [
+        clip["mel"] for clip in itertools.islice(read_clips(data_dir, "train"), CALIBRATION_CLIPS)
+    ]
+    shortest = min(map(len, mels))
+    return np.stack([mel[:shortest] for mel in mels])
 
 
 def _mean_styles(prior, data_dir, clips=256):

@@ -138,8 +138,13 @@ class Listening:
         else:
             spec = tf.TensorShape([samples.shape[0], None, *shape])
             keep = tf.nest.map_structure(lambda each: each.shape, state.sampler)
+            # One at a time, see Rendering.step.
             carried = tf.while_loop(
-                lambda i, *_: i < chunks, chunk, carried, (tf.TensorShape([]), spec, keep)
+                lambda i, *_: i < chunks,
+                chunk,
+                carried,
+                (tf.TensorShape([]), spec, keep),
+                parallel_iterations=1,
             )
         _, codes, sampler = carried
         needed = self._first_sample(tf.cast(sampler.frame, tf.int64) - self.before)

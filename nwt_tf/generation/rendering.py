@@ -90,8 +90,14 @@ class Rendering:
                 carried = render(*carried)
         else:
             spec = tf.TensorShape([codes.shape[0], None, *size])
+            # One at a time: oneDNN's kernels are not safe to run beside themselves (TF 2.21: a
+            # window of garbage now and then, or a crash).
             carried = tf.while_loop(
-                lambda i, *_: i < windows, render, carried, (tf.TensorShape([]), spec)
+                lambda i, *_: i < windows,
+                render,
+                carried,
+                (tf.TensorShape([]), spec),
+                parallel_iterations=1,
             )
         frame = state.frame + tf.cast(windows, tf.int64) * window
         drop = tf.clip_by_value(frame - context - state.first, 0, total - state.first)

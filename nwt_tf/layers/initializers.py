@@ -14,6 +14,20 @@ def unit_normal():
     return keras.initializers.RandomNormal(stddev=1.0)
 
 
+def standardize(layer, outputs):
+    """Changes a linear layer so that these outputs of it have zero mean and unit spread a channel.
+
+    Args:
+        layer: with `kernel` [..., C] and `bias` [C].
+        outputs: float [..., C], of a batch.
+    """
+    axes = list(range(len(outputs.shape) - 1))
+    mean, variance = tf.nn.moments(tf.cast(outputs, tf.float32), axes)
+    scale = tf.math.rsqrt(variance + 1e-6)
+    layer.kernel.assign(layer.kernel * scale)
+    layer.bias.assign((layer.bias - mean) * scale)
+
+
 def mish_uniform():
     """Glorot's uniform times MISH_GAIN, for kernels before a Mish activation.
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from nwt_tf.layers.initializers import MISH_GAIN, time_centred
+from nwt_tf.layers.initializers import MISH_GAIN, standardize, time_centred
 from nwt_tf.layers.resample import keep_valid, upsample
 
 
@@ -143,6 +143,15 @@ class SpatialPyramid(keras.layers.Layer):
                 layer.build((None, None, 2 ** (i + 1), 2 ** (i + 1), channels))
                 channels = width
         self.built = True
+
+    def calibrate(self, features):
+        """Starts every layer at zero mean and unit spread over a batch, see standardize."""
+        grids = features[:, :, None, None]  # [B, T, 1, 1, C]
+        for level in self.levels:
+            grids = upsample(grids)
+            for layer in level:
+                standardize(layer, layer(grids))
+                grids = keras.activations.mish(layer(grids))
 
     def call(self, features, valid=None):
         grids = features[:, :, None, None]  # [B, T, 1, 1, C]

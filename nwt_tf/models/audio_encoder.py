@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from nwt_tf.layers.initializers import TimeCentred, mish_uniform
+from nwt_tf.layers.initializers import TimeCentred, mish_uniform, standardize
 from nwt_tf.layers.mel import MELS_PER_FRAME
 from nwt_tf.layers.resample import keep_valid
 from nwt_tf.layers.spatially_connected import SpatialPyramid
@@ -62,12 +62,33 @@ class AudioEncoder(keras.layers.Layer):
         self.pyramid.build(shape)
         self.built = True
 
-    def call(self, mel, valid=None):
+    def _scaled(self, mel):
         # Log-mel lies in [-11.5, 8]; this brings speech to about zero mean and unit spread.
-        features = ops.cast((mel + 6.0) / 4.0, self.compute_dtype)
+        return ops.cast((mel + 6.0) / 4.0, self.compute_dtype)
+
+    def call(self, mel, valid=None):
+        features = self._scaled(mel)
         for conv in self.convs:
             features = keep_valid(conv(features), valid)
         return self.pyramid(features, valid)
+
+    def calibrate(self, mel):
+        """Starts every layer at zero mean and unit spread over a batch of sound, each channel by
+        itself (data-dependent initialisation, Krähenbühl et al. 2016).
+
+        From random weights alone the features that reach a decoder vary in time by 0.08 to 0.3,
+        with the seed, and a short training with the smaller ones never came to listen.
+
+        Args:
+            mel: as in call, of several clips of speech.
+        """
+        features = self._scaled(mel)
+        for conv in self.convs:
+            conv.activation = keras.activations.linear
+            standardize(conv, conv(features))
+            conv.activation = keras.activations.mish
+            features = conv(features)
+        self.pyramid.calibrate(features)
 
     def get_config(self):
         return {**super().get_config(), **self._arguments}

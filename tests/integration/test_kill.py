@@ -1,5 +1,6 @@
 """Trainings that are killed at random moments end where an unbroken one does, bit for bit."""
 
+import os
 import random
 import resource
 import shutil
@@ -14,6 +15,12 @@ from nwt_tf import presets
 from tests.integration.trainings import logged, start, write_codes
 
 STEPS = 8
+# Most of these tests' time goes into the compilation of a step: one stage, one block.
+SMALLER = (
+    "--config.model.strides=(2,)",
+    "--config.model.dilations=((1,1,1),)",
+    "--config.train.keep_best=0",
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +53,12 @@ def halted(codes, tmp_path_factory):
     halted after its first checkpoint, and has what SIGKILL would have left at that moment."""
     folder = tmp_path_factory.mktemp("halted")
     workdir, copy = folder / "unbroken", folder / "left"
-    process = start(codes, workdir, STEPS)
+    process = start(codes, workdir, STEPS, *SMALLER)
     try:
         until(lambda: newest(workdir) and any(workdir.glob("prior.weights.*.npz")), process)
         time.sleep(random.Random(0).uniform(0, 0.2))
         process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         shutil.copytree(workdir, copy)
         process.send_signal(signal.SIGCONT)
         assert not newest(copy).endswith(f"-{STEPS}"), "halted too late"
@@ -63,7 +71,7 @@ def halted(codes, tmp_path_factory):
 def test_a_killed_training_ends_as_an_unbroken_one(codes, halted, tmp_path):
     process, unbroken, left = halted
     broken = shutil.copytree(left, tmp_path / "broken")
-    assert start(codes, broken, STEPS).wait(timeout=600) == 0
+    assert start(codes, broken, STEPS, *SMALLER).wait(timeout=600) == 0
     assert process.wait(timeout=600) == 0
     assert f"resumed from {newest(left)}".replace(str(left), str(broken)) in (
         broken.with_suffix(".log").read_text()
@@ -71,10 +79,8 @@ def test_a_killed_training_ends_as_an_unbroken_one(codes, halted, tmp_path):
     same_end(broken, unbroken, STEPS)
 
 
-def test_a_full_disk_stops_with_one_line_and_what_was_finished_stays(codes, halted, tmp_path):
+def go_on_with_a_full_disk(codes, work, steps, log):
     """The disk is full where a file may not grow beyond a size: below a checkpoint's."""
-    left = halted[-1]
-    work = shutil.copytree(left, tmp_path / "work")
 
     def checkpoints():
         files = (work / "checkpoints").glob("ckpt-*")
@@ -87,8 +93,7 @@ def test_a_full_disk_stops_with_one_line_and_what_was_finished_stays(codes, halt
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
 
-    log = tmp_path / "full.log"
-    assert start(codes, work, STEPS, log=log, before=fill).wait(timeout=600) == 2
+    assert start(codes, work, steps, *SMALLER, log=log, before=fill).wait(timeout=600) == 2
     lines = log.read_text().strip().splitlines()
     assert lines[-1].startswith("nwt train_prior: error: A checkpoint cannot be written"), lines[-1]
     assert "is whole: make room" in lines[-1]
@@ -97,6 +102,11 @@ def test_a_full_disk_stops_with_one_line_and_what_was_finished_stays(codes, halt
     assert not list((work / "checkpoints").glob("*temp*"))
     for name, value in presets.read_weights(work, "prior").items():
         np.testing.assert_array_equal(value, weights[name])
+
+
+def test_a_full_disk_stops_with_one_line_and_what_was_finished_stays(codes, halted, tmp_path):
+    work = shutil.copytree(halted[-1], tmp_path / "work")
+    go_on_with_a_full_disk(codes, work, STEPS, tmp_path / "full.log")
 
 
 @pytest.mark.soak
@@ -117,16 +127,10 @@ def test_five_kills(codes, tmp_path):
 
 
 @pytest.mark.soak
-def test_a_full_disk_is_noticed_after_a_regular_stop(codes, tmp_path):
-    """SIGTERM ends a training with a checkpoint, from which the same command goes on."""
+def test_a_full_disk_after_a_regular_stop(codes, tmp_path):
     work = tmp_path / "work"
-    process = start(codes, work, 5000)
+    process = start(codes, work, 5000, *SMALLER)
     until(lambda: logged(work), process)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=600) == 0
-    at = max(logged(work))
-    process = start(codes, work, 5000)
-    until(lambda: max(logged(work)) > at, process)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=600) == 0
-    assert "resumed from" in work.with_suffix(".log").read_text()
+    go_on_with_a_full_disk(codes, work, 5000, tmp_path / "full.log")

@@ -1,5 +1,6 @@
 """The priors' audio and style encoders."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -93,3 +94,22 @@ def test_a_window_masked_at_the_clip_s_ends_hears_the_clip():
     found = encoder(window, (places >= 0) & (places < 10))[:, before : before + 10]
     np.testing.assert_allclose(found, encoder(mel), atol=1e-6)
     assert np.abs(encoder(window)[:, before : before + 10] - found).max() > 1e-3
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_calibrated_encoder_varies_with_the_sound_whatever_the_seed(seed):
+    keras.utils.set_random_seed(seed)
+    encoder = AudioEncoder((16,) * 7, (8, 8))
+    mel = np.random.default_rng(seed).normal(-6, 4, (8, 160, 80)).astype(np.float32)
+    encoder(mel)
+    encoder.calibrate(mel)
+    features = encoder(mel).numpy()
+    assert 0.3 < features.std(axis=1).mean() < 1.0
+    # The linear outputs of the last layer: zero mean, unit spread a channel.
+    layer, heard = encoder.pyramid.levels[-1][-1], []
+    call = layer.call
+    layer.call = lambda inputs: heard.append(call(inputs)) or heard[-1]
+    encoder(mel)
+    linear = heard[0].numpy().reshape(-1, 8)
+    np.testing.assert_allclose(linear.mean(axis=0), 0.0, atol=1e-3)
+    np.testing.assert_allclose(linear.std(axis=0), 1.0, atol=1e-2)
