@@ -262,8 +262,8 @@ def demo():
     """FAR for the demo's 16x14 Memcodes, in two minutes on two CPU cores.
 
     Without history for all clips at first, and for 40 % of them in the end, the mouth follows
-    unseen sound (r = 0.85 to 0.88; 0.02 without that: the history hides the sound). A weight of the
-    style's KL above 1 keeps the look in the episode's embedding.
+    unseen sound in some runs (r up to 0.88) and not in others (0.04): docs/results.md. A weight of
+    the style's KL above 1 keeps the look in the episode's embedding.
     """
     config = tiny()
     config.model = Model(
