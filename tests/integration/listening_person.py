@@ -80,7 +80,7 @@ class Person:
             self.browser.keys("Enter")
         self.browser.wait(f"document.querySelector('#main video')?.src !== {json.dumps(before)}")
 
-    def section(self, title, count, between=lambda position: None):
+    def section(self, title, count, between=lambda position, answer: None):
         """A section's questions; returns [(what was shown, the answer)]."""
         self.start(title)
         answers = []
@@ -88,11 +88,11 @@ class Person:
             text = self.browser("document.querySelector('.count').textContent")
             assert text.endswith(f"{position + 1} of {count}")
             answers.append(self.answer())
-            between(position)
+            between(position, answers[-1][1])
             self.go_on()
         return answers
 
-    def take_part(self, between=lambda position: None):
+    def take_part(self, between=lambda position, answer: None):
         self.join()
         self.section("Check of your headphones and screen", 4)
         self.start("Well done")

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -139,6 +140,7 @@ def test_the_mouse_decides_plays_and_filters(browser, page):
 def test_decisions_survive_a_reload_and_can_be_loaded(browser, page, tmp_path):
     browser.open(page, PICKER)
     browser.keys("d", "k")
+    time.sleep(1)  # A loaded machine's Chromium hands storage to the next page a moment later.
     browser.open(page)
     assert decided(browser) == {"a_0001": "drop", STRANGE: "keep"}
     assert text(browser, "#status").startswith("2 decisions of an earlier visit are back.")
