@@ -21,9 +21,8 @@ from configs import dvae as dvae_configs
 from configs import prior as prior_configs
 
 
-def dvae_config(variant, steps, batch_size):
-    """A config of configs/dvae.py for one clip."""
-    config = dvae_configs.get_config(variant)
+def by_heart(config, steps, batch_size, **changes):
+    """The config without what keeps a model from learning by heart."""
     config.train = dataclasses.replace(
         config.train,
         steps=steps,
@@ -31,22 +30,7 @@ def dvae_config(variant, steps, batch_size):
         episode_dropout=0.0,
         ema=0.0,
         validate_every=max(1, steps // 2),
-    )
-    return config
-
-
-def prior_config(variant, steps, batch_size, clip_frames):
-    """A config of configs/prior.py for one clip."""
-    config = prior_configs.get_config(variant)
-    config.loss = prior_configs.Loss()
-    config.train = dataclasses.replace(
-        config.train,
-        steps=steps,
-        batch_size=batch_size,
-        clip_frames=clip_frames,
-        episode_dropout=0.0,
-        ema=0.0,
-        validate_every=max(1, steps // 2),
+        **changes,
     )
     return config
 
@@ -101,7 +85,8 @@ def main():
     from nwt_tf.bin import stages
 
     work = arguments.workdir
-    config = dvae_config(arguments.dvae, arguments.dvae_steps, arguments.batch_size)
+    config = dvae_configs.get_config(arguments.dvae)
+    by_heart(config, arguments.dvae_steps, arguments.batch_size)
     stages.train_dvae(arguments.data_dir, work / "dvae", config)
     figures = {"ssim": reconstruction(work / "dvae", arguments.data_dir)}
     print(json.dumps(figures), flush=True)
@@ -109,7 +94,9 @@ def main():
         stages.extract_codes(work / "dvae", arguments.data_dir, work / "codes")
     frames = min(stages.Manifest.load(work / "codes").clip_frames("train").values())
     for variant in arguments.priors.split(","):
-        config = prior_config(variant, arguments.prior_steps, arguments.batch_size, frames)
+        config = prior_configs.get_config(variant)
+        config.loss = prior_configs.Loss()
+        by_heart(config, arguments.prior_steps, arguments.batch_size, clip_frames=frames)
         stages.train_prior(work / "codes", work / variant, config)
         figures[variant] = recollection(work / variant, work / "codes")
         print(json.dumps({variant: figures[variant]}), flush=True)

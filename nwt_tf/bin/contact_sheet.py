@@ -96,6 +96,11 @@ def draw(path: str | os.PathLike, panels: list[Panel]) -> None:
         _draw_panel(axes, panel)
     axes[-1].tick_params(bottom=True, labelbottom=True)
     axes[-1].set_xlabel("seconds", color=_INK)
+    save(figure, path)
+
+
+def save(figure, path):
+    """Writes a matplotlib figure as PNG, whole or not at all."""
     partial = f"{os.fspath(path)}.tmp"
     try:
         figure.savefig(partial, format="png", dpi=100)

@@ -1,8 +1,8 @@
 """Videos of one sound beside each other, and a sheet of them: what one style variate does."""
 
-import os
-
 import numpy as np
+
+from nwt_tf.bin import contact_sheet
 
 _GAP = 0.04  # of a frame's width, between frames
 _MIN_HEIGHT = 128  # pixels; smaller frames are enlarged
@@ -89,10 +89,4 @@ class SideBySide:
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         figure.suptitle(title, fontsize=11)
-        partial = f"{os.fspath(path)}.tmp"
-        try:
-            figure.savefig(partial, format="png", dpi=100)
-            os.replace(partial, path)
-        finally:
-            if os.path.exists(partial):
-                os.remove(partial)
+        contact_sheet.save(figure, path)
