@@ -3,6 +3,7 @@
 `nwt train_dvae`, `nwt extract_codes`, `nwt train_prior` and `nwt demo` call them.
 """
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -26,7 +27,7 @@ from nwt_tf.training.run import averaged_weights, check_workdir, train
 
 DVAE_FOLDER = "dvae"  # inside a codes dataset: the preset of the dVAE that made the codes
 VALIDATION_CLIPS = 8
-CALIBRATION_CLIPS = 16
+SOUND_CLIPS = 16
 
 
 def train_dvae(data_dir, workdir, config, num_gpus=None):
@@ -192,13 +193,14 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
             settings.seed,
         )
         dataset()  # An empty split or a missing shard shows now, not after the model is built.
+        sound = _some_sound(data_dir)
         trainer = assembly.prior_trainer(
             config,
             grid=(section["dvae"]["height"] // stride, section["dvae"]["width"] // stride),
             num_heads=section["dvae"]["num_heads"],
             num_codes=section["dvae"]["num_codes"],
             num_episodes=len(manifest.episodes),
-            mel=_some_sound(data_dir),
+            mel=sound,
         )
     prior = trainer.prior
     sections = {
@@ -213,14 +215,20 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
     ]
     last = {}
 
-    def measure():
+    @contextlib.contextmanager
+    def settled_weights():
         with averaged_weights(prior, trainer.optimizer):
+            prior.audio_encoder.settle(sound)
+            yield
+
+    def measure():
+        with settled_weights():
             logs = [trainer.test_step(batch) for batch in held_out]
         last.update({key: float(sum(log[key] for log in logs)) / len(logs) for key in logs[0]})
         return {f"validation/{key}": value for key, value in last.items()}, {}
 
     def save(folder):
-        with averaged_weights(prior, trainer.optimizer):
+        with settled_weights():
             presets.write_weights(folder, "prior", presets.variables_of(prior))
             style, by_episode = _mean_styles(prior, data_dir)
         if folder != workdir:
@@ -274,7 +282,7 @@ def _first_clips(data_dir, manifest):
 def _some_sound(data_dir):
     """Aligned log-mel of some training clips, cut to one length; the same on every host."""
     mels = [
-        clip["mel"] for clip in itertools.islice(read_clips(data_dir, "train"), CALIBRATION_CLIPS)
+        clip["mel"] for clip in itertools.islice(read_clips(data_dir, "train"), SOUND_CLIPS)
     ]
     shortest = min(map(len, mels))
     return np.stack([mel[:shortest] for mel in mels])

@@ -106,9 +106,9 @@ class MAR(Prior):
         height, width = self.grid
         return grids[..., :height, :width, :]
 
-    def hear(self, mel, valid=None):
+    def hear(self, mel, valid=None, training=False):
         """Audio features cropped to the grid; see Prior.hear."""
-        return self._crop(super().hear(mel, valid))
+        return self._crop(super().hear(mel, valid, training))
 
     def style_features(self, style):
         """Style cropped to the grid; see Prior.style_features."""

@@ -46,7 +46,7 @@ class Prior(keras.Model):
         num_heads, num_codes: of a Memcode.
         num_episodes: named episodes; the embedding has a further row for 'none'.
         episode_dim: width of the episode embedding (B.3).
-        audio_widths, audio_pyramid, causal_audio: see AudioEncoder.
+        audio_widths, audio_pyramid, causal_audio, normalize_audio: see AudioEncoder.
         style_dim, style_widths, style_pyramid: see StyleEncoder and StylePyramid.
         embedding_dim, merge: of the code embedding.
         padded_grid: the (height, width) that the style encoder reads.
@@ -77,6 +77,7 @@ class Prior(keras.Model):
         steps_per_frame,
         element_shape,
         causal_audio=False,
+        normalize_audio=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -96,6 +97,7 @@ class Prior(keras.Model):
             "style_pyramid": list(style_pyramid),
             "embedding_dim": embedding_dim,
             "causal_audio": causal_audio,
+            "normalize_audio": normalize_audio,
         }
         self.grid = tuple(grid)
         self.num_heads, self.num_codes = num_heads, num_codes
@@ -105,7 +107,12 @@ class Prior(keras.Model):
         self.element_shape = tuple(element_shape)
         policy = self.dtype_policy
         self.audio_encoder = AudioEncoder(
-            audio_widths, audio_pyramid, causal_audio, dtype=policy, name="audio"
+            audio_widths,
+            audio_pyramid,
+            causal_audio,
+            normalize_audio,
+            dtype=policy,
+            name="audio",
         )
         self.style_encoder = StyleEncoder(
             num_codes,
@@ -133,13 +140,14 @@ class Prior(keras.Model):
             mel = tf.zeros((1, 2 * MELS_PER_FRAME, N_MELS))
             self(mel, codes, tf.constant([-1]), seed=tf.zeros((2,), tf.int32))
 
-    def condition(self, mel, style, episode):
+    def condition(self, mel, style, episode, training=False):
         """Conditioning of whole clips.
 
         Args:
             mel: float [B, 4 T, 80], log-mel aligned to the video (align_mel).
             style: float [B, style_dim].
             episode: int32 [B], -1 is 'none'; or float [B, episode_dim], see EpisodeEmbedding.
+            training: see AudioEncoder's `normalize`.
         """
         mel, style, episode = map(tf.convert_to_tensor, (mel, style, episode))
         frames = mel.shape[1] if mel.shape.rank == 3 else None
@@ -152,21 +160,23 @@ class Prior(keras.Model):
         check_shape("style", style, (None, self.style_dim), f"[B, {self.style_dim}]")
         check_episode(episode, self.num_episodes, self.episode_embedding.output_dim)
         return Conditioning(
-            self.hear(mel), self.style_features(style), self.episode_embedding(episode)
+            self.hear(mel, training=training),
+            self.style_features(style),
+            self.episode_embedding(episode),
         )
 
-    def hear(self, mel, valid=None):
+    def hear(self, mel, valid=None, training=False):
         """Audio features on the decoder's grid: [B, 4 T, 80] -> [B, T, s, s, A].
 
         For a window of a clip with `valid` and the context of the audio encoder, see there.
         """
-        return self.audio_encoder(mel, valid)
+        return self.audio_encoder(mel, valid, training=training)
 
     def style_features(self, style):
         """Style on the decoder's grid, the same for all frames: [B, D] -> [B, 1, s, s, S]."""
         return self.style_grid(style)
 
-    def call(self, mel, codes, episode, seed, history=None):
+    def call(self, mel, codes, episode, seed, history=None, training=False):
         """Teacher-forced logits with the style sampled from the posterior (B.2.2).
 
         Args:
@@ -174,6 +184,7 @@ class Prior(keras.Model):
             codes: int32 [B, T, h, w, heads], the targets.
             seed: int32 [2] of the style's draw.
             history: what the decoder is shown instead of the codes (corrupted, say), or None.
+            training: see AudioEncoder's `normalize`.
 
         Returns:
             (logits float32 [B, T, h, w, heads, num_codes], StylePosterior).
@@ -181,7 +192,7 @@ class Prior(keras.Model):
         check_codes(codes, self.grid, self.num_heads, self.num_codes)
         check_lengths(mel, codes, MELS_PER_FRAME)
         posterior = self.style_encoder(codes)
-        conditioning = self.condition(mel, posterior.sample(seed), episode)
+        conditioning = self.condition(mel, posterior.sample(seed), episode, training)
         return self.logits(codes if history is None else history, conditioning), posterior
 
     def as_logits(self, outputs):

@@ -93,9 +93,11 @@ class PriorTrainer(Trainer):
         super().compile(optimizer, jit_compile=False, steps_per_execution=steps_per_execution)
         self.optimizer.build(self.prior.trainable_variables)
 
-    def forward_losses(self, mel, codes, episode, seed, history):
+    def forward_losses(self, mel, codes, episode, seed, history, training=False):
         """The loss and its parts; mel, codes, episode as the prior takes them."""
-        logits, posterior = self.prior(mel, codes, episode, split_seed(seed, 0), history)
+        logits, posterior = self.prior(
+            mel, codes, episode, split_seed(seed, 0), history, training=training
+        )
         code = losses.code_cross_entropy(logits, codes)
         kl = losses.style_kl(posterior.mean, posterior.std)
         codes_a_clip = tf.cast(tf.reduce_prod(tf.shape(codes)[1:]), tf.float32)
@@ -119,7 +121,7 @@ class PriorTrainer(Trainer):
         if self.history_dropout or self.history_warmup:
             history = drop_history(history, history_share, split_seed(seed, 2))
         with tf.GradientTape() as tape:
-            loss, logs = self.forward_losses(mel, codes, episode, seed, history)
+            loss, logs = self.forward_losses(mel, codes, episode, seed, history, training=True)
             loss = loss * scale
         gradients = tape.gradient(loss, self.prior.trainable_variables)
         return logs | {"gradient_norm": tf.linalg.global_norm(gradients) / scale}, gradients

@@ -28,13 +28,16 @@ def make(variant="tiny", fps=FPS, **arguments):
     dvae = DVAE(height=32, width=24, num_episodes=3, **model)
     dvae.build()
     settings = dataclasses.asdict(prior_config.get_config(variant).model) | SMALLER[variant]
-    causal = arguments.pop("causal_audio", False)
     kind = settings.pop("kind")
-    settings["causal_audio"] = causal
+    settings |= {
+        "causal_audio": arguments.pop("causal_audio", False),
+        "normalize_audio": True,  # so that every way of sampling takes its statistics along
+    }
     prior = priors.KINDS[kind](
         grid=dvae.grid, num_heads=4, num_codes=4, num_episodes=3, **settings
     )
     prior.build()
+    prior.audio_encoder.settle(np.random.default_rng(0).normal(-6, 4, (2, 160, 80)))
     # Sharper than at the start of training, so that sound, style and episode matter.
     prior.output_layer.kernel.assign(20 * prior.output_layer.kernel)
     return AudioToVideo(dvae, prior, {"fps": fps, "episodes": EPISODES}, STYLE, **arguments)

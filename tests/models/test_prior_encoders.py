@@ -96,6 +96,38 @@ def test_a_window_masked_at_the_clip_s_ends_hears_the_clip():
     assert np.abs(encoder(window)[:, before : before + 10] - found).max() > 1e-3
 
 
+def _normalized(mel):
+    encoder = AudioEncoder((8,) * 7, (4, 3), normalize=True)
+    encoder(mel)
+    encoder.calibrate(mel)
+    return encoder
+
+
+def test_normalized_features_have_zero_mean_and_unit_spread_at_every_place():
+    mel = np.random.default_rng(0).normal(-6, 4, (6, 120, 80)).astype(np.float32)
+    encoder = _normalized(mel)
+    features = encoder(mel, training=True).numpy()
+    np.testing.assert_allclose(features.mean(axis=(0, 1)), 0.0, atol=1e-5)
+    spread = features.std(axis=(0, 1))  # less than 1 where a place hardly varies, in corners
+    assert np.median(spread) > 0.99 and spread.max() < 1.001
+    assert abs(encoder(mel).numpy().mean()) > 0.05  # statistics were not measured yet
+    encoder.settle(mel)
+    np.testing.assert_allclose(encoder(mel), features, atol=1e-5)
+    # One by one and in windows, too: the statistics are the encoder's, not the batch's.
+    np.testing.assert_allclose(encoder(mel[1:2])[0], features[1], atol=1e-5)
+    assert len(encoder.weights) == len(encoder.trainable_weights) + 2  # for presets to carry
+
+
+def test_no_gradient_is_left_for_what_normalization_takes_away():
+    mel = np.random.default_rng(1).normal(-6, 4, (3, 80, 80)).astype(np.float32)
+    encoder = _normalized(mel)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(encoder(mel, training=True))
+    gradients = tape.gradient(total, encoder.trainable_weights)
+    for gradient in gradients:  # a sum over clips and time is fixed, whatever the weights
+        np.testing.assert_allclose(gradient, 0.0, atol=2e-3)
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_calibrated_encoder_varies_with_the_sound_whatever_the_seed(seed):
     keras.utils.set_random_seed(seed)
