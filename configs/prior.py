@@ -69,6 +69,7 @@ class Loss:
     history_noise: float = 0.0
     history_dropout: float = 0.0  # share of clips shown no history
     history_warmup: int = 0  # steps in which that share falls from 1
+    window_frames: int = 0  # of a clip, that the decoder is trained on; 0 is all
 
 
 @dataclasses.dataclass
@@ -285,10 +286,11 @@ def demo():
         strides=(2, 1, 2),
     )
     config.loss = Loss(style_kl=10.0, history_noise=0.5, history_dropout=0.4, history_warmup=300)
+    config.loss.window_frames = 20
     config.train = dataclasses.replace(
         config.train,
         batch_size=4,
-        clip_frames=20,
+        clip_frames=75,
         steps=1000,
         schedule="cosine",
         learning_rate=2e-3,

@@ -176,7 +176,7 @@ class Prior(keras.Model):
         """Style on the decoder's grid, the same for all frames: [B, D] -> [B, 1, s, s, S]."""
         return self.style_grid(style)
 
-    def call(self, mel, codes, episode, seed, history=None, training=False):
+    def call(self, mel, codes, episode, seed, history=None, training=False, start=None):
         """Teacher-forced logits with the style sampled from the posterior (B.2.2).
 
         Args:
@@ -185,14 +185,20 @@ class Prior(keras.Model):
             seed: int32 [2] of the style's draw.
             history: what the decoder is shown instead of the codes (corrupted, say), or None.
             training: see AudioEncoder's `normalize`.
+            start: int32 scalar, the frame of the sound that belongs to the first of the codes, where
+                the sound is of a longer clip; None for sound and codes of one length.
 
         Returns:
             (logits float32 [B, T, h, w, heads, num_codes], StylePosterior).
         """
         check_codes(codes, self.grid, self.num_heads, self.num_codes)
-        check_lengths(mel, codes, MELS_PER_FRAME)
+        if start is None:
+            check_lengths(mel, codes, MELS_PER_FRAME)
         posterior = self.style_encoder(codes)
         conditioning = self.condition(mel, posterior.sample(seed), episode, training)
+        if start is not None:
+            heard = conditioning.audio[:, start : start + tf.shape(codes)[1]]
+            conditioning = conditioning._replace(audio=heard)
         return self.logits(codes if history is None else history, conditioning), posterior
 
     def as_logits(self, outputs):

@@ -59,6 +59,10 @@ class PriorTrainer(Trainer):
         history_dropout: see drop_history; 0 in the paper.
         history_warmup: steps in which the share of clips without history falls from 1 to
             history_dropout, linearly.
+        window_frames: of a clip, those that style encoder and decoder are trained on, another
+            window a step; the audio encoder hears the whole clip. 0 is all of them, as in the
+            paper. A crop's sound is cut off on both sides, and short crops teach the encoder more
+            of that than of the sound.
         episode_dropout: share of clips trained with episode 'none'.
         jit_compile: XLA for losses and gradients.
         Others: see Trainer.
@@ -75,6 +79,7 @@ class PriorTrainer(Trainer):
         history_noise=0.0,
         history_dropout=0.0,
         history_warmup=0,
+        window_frames=0,
         episode_dropout=0.1,
         jit_compile=False,
         **kwargs,
@@ -85,6 +90,7 @@ class PriorTrainer(Trainer):
         self.history_noise = history_noise
         self.history_dropout = history_dropout
         self.history_warmup = history_warmup
+        self.window_frames = window_frames
         self.episode_dropout = episode_dropout
         self._compiled = tf.function(self._accumulated, jit_compile=jit_compile)
         self.built = True
@@ -93,10 +99,16 @@ class PriorTrainer(Trainer):
         super().compile(optimizer, jit_compile=False, steps_per_execution=steps_per_execution)
         self.optimizer.build(self.prior.trainable_variables)
 
-    def forward_losses(self, mel, codes, episode, seed, history, training=False):
+    def forward_losses(self, mel, codes, episode, seed, history, training=False, start=None):
         """The loss and its parts; mel, codes, episode as the prior takes them."""
         logits, posterior = self.prior(
-            mel, codes, episode, split_seed(seed, 0), history, training=training
+            mel,
+            codes,
+            episode,
+            split_seed(seed, 0),
+            history=history,
+            training=training,
+            start=start,
         )
         code = losses.code_cross_entropy(logits, codes)
         kl = losses.style_kl(posterior.mean, posterior.std)
@@ -114,6 +126,11 @@ class PriorTrainer(Trainer):
 
     def losses_and_gradients(self, mel, codes, episode, seed, history_share, scale):
         """Returns (logs, gradients); `scale` is 1 / replicas, see DVAETrainer."""
+        start = None
+        if self.window_frames:
+            spare = tf.shape(codes)[1] - self.window_frames
+            start = tf.random.stateless_uniform((), split_seed(seed, 3), 0, spare + 1, tf.int32)
+            codes = codes[:, start : start + self.window_frames]
         history = codes
         if self.history_noise:
             noise = split_seed(seed, 1)
@@ -121,7 +138,7 @@ class PriorTrainer(Trainer):
         if self.history_dropout or self.history_warmup:
             history = drop_history(history, history_share, split_seed(seed, 2))
         with tf.GradientTape() as tape:
-            loss, logs = self.forward_losses(mel, codes, episode, seed, history, training=True)
+            loss, logs = self.forward_losses(mel, codes, episode, seed, history, training=True, start=start)
             loss = loss * scale
         gradients = tape.gradient(loss, self.prior.trainable_variables)
         return logs | {"gradient_norm": tf.linalg.global_norm(gradients) / scale}, gradients

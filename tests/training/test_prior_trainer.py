@@ -120,6 +120,37 @@ def test_a_step_without_history_learns_from_sound_style_and_episode_alone(traine
     assert abs(float(history["code"]) - float(shown["code"])) > 1e-6
 
 
+def test_a_window_s_decoder_is_trained_on_its_codes_and_hears_the_whole_clip(trainer, batch):
+    windowed = PriorTrainer(trainer.prior, window_frames=2, seed=3)
+
+    def code(mel, codes, seed):
+        given = (mel, codes, batch["episode"], tf.constant([seed, 2]), 0.0, 1.0)
+        return float(windowed.losses_and_gradients(*given)[0]["code"])
+
+    mel, codes = batch["mel"], batch["codes"]
+    moved = set()
+    for frame in range(6):
+        changed = (codes + tf.one_hot(frame, 6, dtype=tf.int32)[:, None, None, None]) % CODES
+        if code(mel, changed, 1) != code(mel, codes, 1):
+            moved.add(frame)
+    assert len(moved) == 2 and max(moved) - min(moved) == 1
+    # The sound of a frame outside of the window, which the encoder hears there.
+    outside = next(frame for frame in (min(moved) - 1, max(moved) + 1) if 0 <= frame < 6)
+    louder = mel + 3.0 * tf.one_hot(4 * outside, 24)[:, None]
+    assert code(louder, codes, 1) != code(mel, codes, 1)
+    assert len({code(mel, codes, seed) for seed in range(8)}) > 2  # another window a step
+
+
+def test_codes_may_begin_within_the_sound(trainer, batch):
+    prior, codes = trainer.prior, batch["codes"]
+    found, posterior = prior(
+        batch["mel"], codes[:, 2:5], batch["episode"], SEED, start=tf.constant(2)
+    )
+    heard = prior.condition(batch["mel"], posterior.sample(SEED), batch["episode"])
+    expected = prior.logits(codes[:, 2:5], heard._replace(audio=heard.audio[:, 2:5]))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_the_targets_stay_true_under_a_corrupted_history(trainer, batch):
     """The decoder alone sees the corruption: style posterior and targets are the clip's."""
     mel, codes, episode = batch["mel"], batch["codes"], batch["episode"]
