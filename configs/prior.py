@@ -97,6 +97,7 @@ class Train:
     validate_every: int = 1000
     checkpoint_minutes: float = 10.0
     keep_best: int = 1  # presets in WORKDIR/best, by validation/bits_per_code; 0 keeps none
+    samples: int = 2  # up to 8 clips drawn from their sound a validation, pictured; 0: none
 
 
 @dataclasses.dataclass
@@ -231,6 +232,7 @@ def tiny():
             ema=0.9,
             log_every=2,
             validate_every=4,
+            samples=0,
         ),
     )
 

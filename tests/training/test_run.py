@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from nwt_tf import presets
 from nwt_tf.training.run import averaged_weights
+from nwt_tf.training.summaries import still
 from nwt_tf.training.trainer import DataError, DivergedError
 from tests.training.toy import Toy, logged, ones, run, state_of
 
@@ -74,7 +75,7 @@ def test_a_signal_saves_and_ends_the_training(tmp_path, number, capsys):
 
 def test_validation_pictures_and_tensorboard_files(tmp_path, capsys):
     picture = np.zeros((4, 5, 3), np.uint8)
-    measured = {"validation/ssim": 0.5}, {"validation/clips": picture}
+    measured = {"validation/ssim": 0.5}, {"validation/clips": still(picture)}
     run(Toy(), tmp_path, 6, measure=lambda: measured)
     names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
     assert names == ["validation_clips_000004.png", "validation_clips_000006.png"]
