@@ -85,7 +85,7 @@ class Train:
     epsilon: float = 1e-7
     clip_norm: float = 0.0  # of all gradients together; 0 is off
     ema: float = 0.0
-    episode_dropout: float = 0.1
+    episode_dropout: float = 0.0  # share of clips trained as 'none', which else stays untrained
     mixed_precision: bool = False  # bfloat16 activations, float32 weights; GPU only
     tensor_float_32: bool = True  # of float32 products on GPUs, as in the paper; False is exact
     rematerialise: bool = False  # less memory: taps and patches are not kept
@@ -164,6 +164,7 @@ def small():
             clip_norm=1.0,
             ema=0.998,
             mixed_precision=True,
+            episode_dropout=0.1,
         ),
     )
 
@@ -230,6 +231,7 @@ def tiny():
             schedule="constant",
             learning_rate=1e-3,
             ema=0.9,
+            episode_dropout=0.1,
             log_every=2,
             validate_every=4,
             samples=0,

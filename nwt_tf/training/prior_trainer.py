@@ -65,7 +65,8 @@ class PriorTrainer(Trainer):
     """
 
     SCALARS = (tf.TensorSpec(()), tf.TensorSpec(()))  # losses_and_gradients' last
-    LOGS = ("code", "style_kl", "bits_per_code", "gradient_norm")
+    NORMS = ("gradient_norm",)
+    LOGS = ("code", "style_kl", "bits_per_code", *NORMS)
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class PriorTrainer(Trainer):
         self.history_dropout = history_dropout
         self.history_warmup = history_warmup
         self.episode_dropout = episode_dropout
-        self._compiled = tf.function(self._accumulated, jit_compile=jit_compile)
+        self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit_compile)
         self.built = True
 
     def compile(self, optimizer, steps_per_execution=1):
@@ -111,7 +112,20 @@ class PriorTrainer(Trainer):
         return 1.0 + (self.history_dropout - 1.0) * tf.minimum(1.0, passed)
 
     def losses_and_gradients(self, mel, codes, episode, seed, history_share, scale):
-        """Returns (logs, gradients); `scale` is 1 / replicas, see DVAETrainer."""
+        """(losses, a dict of scalars; gradients); arguments as DVAETrainer's, and the share of
+        clips that are shown no history."""
+        variables = self.prior.trainable_variables
+        names = self.LOGS[: -len(self.NORMS)]
+        zeros = {name: 0.0 for name in names}, [tf.zeros_like(each) for each in variables]
+
+        def part(mel, codes, episode, number):
+            draw = seed if self.num_accumulated == 1 else split_seed(seed, 1000 + number)
+            return self._gradients(mel, codes, episode, draw, history_share, scale)
+
+        return mean_over_parts(part, (mel, codes, episode), self.num_accumulated, zeros)
+
+    def _gradients(self, mel, codes, episode, seed, history_share, scale):
+        """As losses_and_gradients, of a part of the batch."""
         history = codes
         if self.history_noise:
             noise = split_seed(seed, 1)
@@ -121,21 +135,7 @@ class PriorTrainer(Trainer):
         with tf.GradientTape() as tape:
             loss, logs = self.forward_losses(mel, codes, episode, seed, history)
             loss = loss * scale
-        gradients = tape.gradient(loss, self.prior.trainable_variables)
-        return logs | {"gradient_norm": tf.linalg.global_norm(gradients) / scale}, gradients
-
-    def _accumulated(self, mel, codes, episode, seed, history_share, scale):
-        """losses_and_gradients, the batch in num_accumulated parts."""
-        variables = self.prior.trainable_variables
-        zeros = {name: 0.0 for name in self.LOGS}, [tf.zeros_like(each) for each in variables]
-
-        def part(mel, codes, episode, number):
-            draw = seed if self.num_accumulated == 1 else split_seed(seed, 1000 + number)
-            return self.losses_and_gradients(mel, codes, episode, draw, history_share, scale)
-
-        batch = (mel, codes, episode)
-        logs, gradients = mean_over_parts(part, batch, self.num_accumulated, zeros)
-        return logs | {"gradient_norm": tf.linalg.global_norm(gradients) / scale}, gradients
+        return logs, tape.gradient(loss, self.prior.trainable_variables)
 
     def train_step(self, batch):
         seed = self.noise_seed()

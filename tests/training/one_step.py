@@ -6,6 +6,7 @@ With TF_CONFIG set, the hosts that it names take the step together. FILE.npz has
 the weights were updated with, summed over replicas and clipped, and the losses.
 """
 
+import contextlib
 import os
 import sys
 
@@ -19,20 +20,26 @@ from nwt_tf.models.far import FAR
 from nwt_tf.training.distribution import batches_of, step_seed, strategy
 from nwt_tf.training.dvae_trainer import DVAETrainer
 from nwt_tf.training.prior_trainer import PriorTrainer
+from nwt_tf.training.schedules import AppliesSums
 
 BATCH, FRAMES, SIDE = 4, 4, 8
 # The weights drown in an update at this rate, so that their change is the gradient to float32.
 RATE = 2.0**30
+CLIP_NORM = 0.05  # of the prior's gradients; the dVAE's are not clipped
 CRITICS = (
     ((4, (1, 2, 2), (1, 1, 1), 1), (8, (2, 4, 4), (1, 4, 4), 1)),
     ((4, (2, 2), (1, 1), 1), (8, (4, 4), (2, 2), 2)),
 )
 
 
+@contextlib.contextmanager
 def silence():
-    """Draws become constants: no noise, and no codes that differ by it."""
+    """Draws are constants: the same for all codes and clips, however many a replica has."""
+    uniform, normal = tf.random.stateless_uniform, tf.random.stateless_normal
     tf.random.stateless_uniform = lambda shape, *args, **kwargs: tf.fill(shape, 0.5)
     tf.random.stateless_normal = lambda shape, *args, **kwargs: tf.zeros(shape)
+    yield
+    tf.random.stateless_uniform, tf.random.stateless_normal = uniform, normal
 
 
 def batch():
@@ -71,8 +78,12 @@ def dvae_trainer(clip_norm):
     return trainer, {"dvae": dvae, "critics": critics}
 
 
+class SGD(AppliesSums, keras.optimizers.SGD):
+    """Moves the weights by RATE times the gradient."""
+
+
 def sgd():
-    return keras.optimizers.SGD(RATE)
+    return SGD(RATE)
 
 
 def weights_of(models):
@@ -96,7 +107,8 @@ def step(chosen, make, clip_norm):
             return tf.data.Dataset.from_tensors(part).repeat()
 
         batches = batches_of(mine, BATCH)
-    history = trainer.fit(batches, steps_per_epoch=1, verbose=0, shuffle=False).history
+    with silence():
+        history = trainer.fit(batches, steps_per_epoch=1, verbose=0, shuffle=False).history
     after = weights_of(models)
     gradients = {name: (value - after[name]) / RATE for name, value in before.items()}
     return gradients, {name: values[0] for name, values in history.items()}
@@ -115,15 +127,11 @@ def main():
         chosen = tf.distribute.MirroredStrategy(names) if replicas > 1 else one
     seeds = chosen.run(tf.function(lambda: step_seed(0, 5)))
     seeds = [seed.numpy() for seed in chosen.experimental_local_results(seeds)]
-    silence()
     found = {"seeds": seeds}
-    for make in (prior_trainer, dvae_trainer):
-        for clip_norm in (0.0, 0.05):
-            gradients, logs = step(chosen, make, clip_norm)
-            for name, value in gradients.items():
-                found[f"{make.__name__}/{clip_norm}/gradient/{name}"] = value
-            for name, value in logs.items():
-                found[f"{make.__name__}/{clip_norm}/loss/{name}"] = value
+    for make, clip_norm in ((prior_trainer, CLIP_NORM), (dvae_trainer, 0.0)):
+        gradients, logs = step(chosen, make, clip_norm)
+        found |= {f"{make.__name__}/gradient/{name}": each for name, each in gradients.items()}
+        found |= {f"{make.__name__}/loss/{name}": each for name, each in logs.items()}
     np.savez(file, **found)
 
 
