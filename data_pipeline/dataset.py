@@ -183,7 +183,10 @@ def _batches(
             return tf.random.experimental.stateless_shuffle(items, key)
 
         shards = tf.data.Dataset.from_tensor_slices(shuffle(tf.constant(paths), -1))
-        blocks = shards.interleave(tf.data.TFRecordDataset, cycle_length=4).batch(_SHUFFLE_CLIPS)
+        serialized = shards.interleave(
+            tf.data.TFRecordDataset, cycle_length=4, num_parallel_calls=tf.data.AUTOTUNE
+        )
+        blocks = serialized.batch(_SHUFFLE_CLIPS)
         blocks = blocks.enumerate().map(lambda part, block: shuffle(block, part))
         skipped = tf.constant(seen % len(clips), tf.int64)
         records = parsed(blocks.unbatch())
@@ -202,6 +205,22 @@ def _batches(
         records = records.filter(lambda index, _: index % batch_size // share == part)
     elements = records.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
     return elements.batch(share, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
+
+
+def read_coded_frames(
+    data_dir: str | os.PathLike, split: str, clip_frames: int
+) -> Iterator[tuple[bytes, ...]]:
+    """The first `clip_frames` frames of every clip that has so many, as they are stored.
+
+    Raises:
+        FileNotFoundError, ValueError: As for video_dataset.
+    """
+    usable = usable_clips(data_dir, split, clip_frames)
+    paths = _shard_paths(data_dir, Manifest.load(data_dir), split)
+    for serialized in tf.data.TFRecordDataset(paths).as_numpy_iterator():
+        clip = deserialize(serialized)
+        if clip.clip_id in usable:
+            yield clip.frames[:clip_frames]
 
 
 def read_clips(data_dir: str | os.PathLike, split: str) -> Iterator[dict]:

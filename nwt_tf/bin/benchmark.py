@@ -1,4 +1,4 @@
-"""Measure the models: sizes, speed of training, of generation, of the hard attention.
+"""Measure: sizes of the models, speed of training, of its input, of generation, of hard attention.
 
 --what=sizes: parameters of each part and the arithmetic of a frame, at the paper's widths with 215
 rows in the episode tables (the paper's 215 episodes), beside the paper's own counts (Table 3).
@@ -8,6 +8,9 @@ and the model's arithmetic beside the measured rate of matrix products. --config
 stages, --config=dvae:paper or prior:paper_mar one; fields are changed with
 --config.train.FIELD=VALUE, of both stages with --config.dvae.train.FIELD or --config.prior... .
 The data is random and in memory, or --data_dir's.
+
+--what=input: frames a second of the training batches of --data_dir's shards, without a model,
+beside a bare loop that decodes the same frames on all processors. Of a --config of the dVAE.
 
 --what=generate: sound to conditioning, prior, decoder, mp4, each alone, and the whole, in chunks as
 streams are made: frames a second, milliseconds a chunk (p50, p95), time to the first frame, percent
@@ -26,17 +29,16 @@ from absl import flags
 from nwt_tf.bin import command
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_enum(
-    "what", "sizes", ["sizes", "train", "generate", "attention"], "What.", flag_values=FLAGS
-)
+_WHAT = ["sizes", "train", "input", "generate", "attention"]
+flags.DEFINE_enum("what", "sizes", _WHAT, "What.", flag_values=FLAGS)
 command.config_flag(FLAGS, "both", "paper")
 flags.DEFINE_integer("height", 256, "Of random frames, in pixels.", 1, flag_values=FLAGS)
 flags.DEFINE_integer("width", 224, "Likewise.", 1, flag_values=FLAGS)
 flags.DEFINE_string(
-    "data_dir", None, "Of train: shards or codes, for a config of one stage.", flag_values=FLAGS
+    "data_dir", None, "Of train, input: shards, for a config of one stage.", flag_values=FLAGS
 )
 flags.DEFINE_list("grid", ["16", "14"], "Of train: Memcodes of a random frame.", flag_values=FLAGS)
-flags.DEFINE_integer("steps", 20, "Of train: timed steps.", 1, flag_values=FLAGS)
+flags.DEFINE_integer("steps", 20, "Of train, input: timed steps.", 1, flag_values=FLAGS)
 flags.DEFINE_integer(
     "warmup", 3, "Of train: calls before; the first one compiles.", 1, flag_values=FLAGS
 )
@@ -66,8 +68,8 @@ flags.DEFINE_integer(
 
 
 def main() -> None:
-    measures = {"sizes": sizes, "train": train, "generate": generate, "attention": attention}
-    measures[FLAGS.what]()
+    measures = (sizes, train, input_of_training, generate, attention)
+    dict(zip(_WHAT, measures, strict=True))[FLAGS.what]()
 
 
 def sizes() -> None:
@@ -112,6 +114,25 @@ def train() -> None:
             f"{figures[stage]['frames_per_second']:.0f} frames/s, "
             f"{figures[stage]['matrix_share']:.1%} of the measured matrix rate"
         )
+    command.report(**figures)
+
+
+def input_of_training() -> None:
+    if not FLAGS.data_dir or not hasattr(FLAGS.config, "critics"):
+        raise ValueError("--what=input needs --data_dir=SHARDS and --config=dvae:VARIANT.")
+    command.start_tensorflow()
+    from nwt_tf.bin import input_speed
+
+    settings = FLAGS.config.train
+    figures = input_speed.measure(
+        FLAGS.data_dir, settings.batch_size, settings.clip_frames, FLAGS.steps
+    )
+    print(
+        f"{figures['frames_per_second']:.0f} frames/s of {settings.batch_size} x "
+        f"{settings.clip_frames} frames; a bare loop decodes "
+        f"{figures['loop_frames_per_second']:.0f} of them, with OpenCV "
+        f"{figures['opencv_frames_per_second']:.0f}"
+    )
     command.report(**figures)
 
 

@@ -8,16 +8,19 @@ import time
 
 import numpy as np
 
-from data_pipeline.dataset import usable_clips, video_dataset
+from data_pipeline.dataset import read_coded_frames, video_dataset
+from data_pipeline.schema import decode_frame
 
 WARMUP = 2  # batches before: the pipeline starts and fills its buffers
 
 
 def measure(data_dir, batch_size, clip_frames, batches=50, rounds=3):
-    """Training batches beside the least that can be done: their JPEG frames decoded in a bare loop.
+    """Training batches beside the least that can be done: their frames decoded in a bare loop.
 
     The loop has as many threads as there are processors, and the coded frames in memory: of the
-    same clips as many frames. Both take turns, so that other work on the machine meets both.
+    same clips as many frames. It runs once with the pipeline's decoder, an operation of TensorFlow,
+    and once with OpenCV's, which a graph cannot have. All take turns, so that other work on the
+    machine meets all of them.
 
     Args:
         data_dir: shards of frames.
@@ -26,44 +29,39 @@ def measure(data_dir, batch_size, clip_frames, batches=50, rounds=3):
         rounds: the best counts.
 
     Returns:
-        {"frames_per_second", "loop_frames_per_second", "ratio": of the two, "processor_ratio": of
-        the processor seconds a frame, which other work on the machine does not change, "batches",
+        {"frames_per_second", "loop_frames_per_second", "ratio": of the two, "processor_ratio": the
+        loop's processor seconds a frame to the pipeline's, which other work on the machine hardly
+        changes, "opencv_frames_per_second", "opencv_ratio", "opencv_processor_ratio", "batches",
         "batch_size", "clip_frames"}.
 
     Raises:
         FileNotFoundError, ValueError: see video_dataset.
     """
-    clips = list(_coded_clips(data_dir, clip_frames))
+    clips = read_coded_frames(data_dir, "train", clip_frames)
     count = batches * batch_size * clip_frames
     frames = list(itertools.islice(itertools.cycle(itertools.chain(*clips)), count))
     batched = functools.partial(video_dataset, data_dir, "train", batch_size, clip_frames)
-    pairs = [(_timed_batches(batched, batches), _timed_loop(frames)) for _ in range(rounds)]
-    (seconds, processor), (loop_seconds, loop_processor) = np.min(pairs, axis=0).tolist()
+    turns = [
+        (
+            _timed_batches(batched, batches),
+            _timed_loop(frames, _decode),
+            _timed_loop(frames, _decode_by_opencv),
+        )
+        for _ in range(rounds)
+    ]
+    pipeline, loop, opencv = np.min(turns, axis=0).tolist()  # each (seconds, processor seconds)
     return {
-        "frames_per_second": count / seconds,
-        "loop_frames_per_second": count / loop_seconds,
-        "ratio": loop_seconds / seconds,
-        "processor_ratio": loop_processor / processor,
+        "frames_per_second": count / pipeline[0],
+        "loop_frames_per_second": count / loop[0],
+        "ratio": loop[0] / pipeline[0],
+        "processor_ratio": loop[1] / pipeline[1],
+        "opencv_frames_per_second": count / opencv[0],
+        "opencv_ratio": opencv[0] / pipeline[0],
+        "opencv_processor_ratio": opencv[1] / pipeline[1],
         "batches": batches,
         "batch_size": batch_size,
         "clip_frames": clip_frames,
     }
-
-
-def _coded_clips(data_dir, clip_frames):
-    """The first coded frames of every clip that the training uses."""
-    import tensorflow as tf
-
-    from data_pipeline.dataset import _shard_paths
-    from data_pipeline.schema import deserialize
-    from data_pipeline.shards import Manifest
-
-    usable = usable_clips(data_dir, "train", clip_frames)
-    paths = _shard_paths(data_dir, Manifest.load(data_dir), "train")
-    for serialized in tf.data.TFRecordDataset(paths).as_numpy_iterator():
-        record = deserialize(serialized)
-        if record.clip_id in usable:
-            yield record.frames[:clip_frames]
 
 
 def _timed_batches(batched, count):
@@ -77,15 +75,20 @@ def _timed_batches(batched, count):
     return clock.read()
 
 
-def _timed_loop(frames):
-    """(seconds, processor seconds) of decoding all frames, by OpenCV: no operation of TensorFlow is
-    started a frame."""
+def _decode(frames):
+    for frame in frames:
+        decode_frame(frame)
+
+
+def _decode_by_opencv(frames):
     import cv2
 
-    def decode(part):
-        for frame in part:
-            cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_COLOR_RGB)
+    for frame in frames:
+        cv2.imdecode(np.frombuffer(frame, np.uint8), cv2.IMREAD_COLOR_RGB)
 
+
+def _timed_loop(frames, decode):
+    """(seconds, processor seconds) of decoding all frames."""
     threads = len(os.sched_getaffinity(0))
     parts = [frames[first::threads] for first in range(threads)]
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
