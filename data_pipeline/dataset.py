@@ -1,6 +1,8 @@
 """Shards to tf.data: video for the dVAE, mel and codes for the priors."""
 
+import contextlib
 import os
+import re
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -250,17 +252,32 @@ def read_clips(data_dir: str | os.PathLike, split: str) -> Iterator[dict]:
         )
         return serialized, video
 
-    records = tf.data.TFRecordDataset(paths).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-    for serialized, video in records.prefetch(1).as_numpy_iterator():
-        record = deserialize(serialized)
-        clip = {
-            "record": record,
-            "clip_id": record.clip_id,
-            "episode": manifest.episodes.index(record.episode),
-            "mel": align(record.mel, record.num_frames, fps),
-        }
-        if len(video):
-            clip["video"] = video
-        if record.codes is not None:
-            clip["codes"] = record.codes.astype("int32")
-        yield clip
+    for path in paths:
+        records = tf.data.TFRecordDataset(path).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+        with _named(path):
+            for serialized, video in records.prefetch(1).as_numpy_iterator():
+                record = deserialize(serialized)
+                clip = {
+                    "record": record,
+                    "clip_id": record.clip_id,
+                    "episode": manifest.episodes.index(record.episode),
+                    "mel": align(record.mel, record.num_frames, fps),
+                }
+                if len(video):
+                    clip["video"] = video
+                if record.codes is not None:
+                    clip["codes"] = record.codes.astype("int32")
+                yield clip
+
+
+@contextlib.contextmanager
+def _named(path):
+    """Errors of reading a shard become ValueErrors that name it."""
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        reason = re.search(r"(corrupted|truncated) record|another schema version", error.message)
+        raise ValueError(
+            f"{path}: cannot be read ({reason[0] if reason else error.message.splitlines()[0]}); "
+            "copy it or build again"
+        ) from error

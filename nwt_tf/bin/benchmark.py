@@ -7,7 +7,7 @@ rows in the episode tables (the paper's 215 episodes), beside the paper's own co
 and the model's arithmetic beside the measured rate of matrix products. --config=paper measures both
 stages, --config=dvae:paper or prior:paper_mar one; fields are changed with
 --config.train.FIELD=VALUE, of both stages with --config.dvae.train.FIELD or --config.prior... .
-The data is random and in memory, or --data_dir's.
+The data is one random batch in memory, whose losses fall as it is learnt, or --data_dir's.
 
 --what=input: frames a second of the training batches of --data_dir's shards, without a model,
 beside a bare loop that decodes the same frames on all processors. Of a --config of the dVAE.
@@ -43,6 +43,9 @@ flags.DEFINE_integer(
     "warmup", 3, "Of train: calls before; the first one compiles.", 1, flag_values=FLAGS
 )
 flags.DEFINE_integer("num_gpus", None, "Of train: default all visible.", 1, flag_values=FLAGS)
+flags.DEFINE_string(
+    "profile", None, "Of train: folder for a profile of the timed steps.", flag_values=FLAGS
+)
 flags.DEFINE_string("preset", None, "Of generate: preset or workdir.", flag_values=FLAGS)
 flags.DEFINE_float("fps", 30.0, "Of generate with random weights.", 1.0, flag_values=FLAGS)
 flags.DEFINE_list("batch_sizes", "1,8", "Of generate: streams at once.", flag_values=FLAGS)
@@ -108,12 +111,16 @@ def train() -> None:
     figures = {}
     for stage in stages:
         chosen = getattr(config, stage) if both else config
-        figures[stage] = pace.measure(chosen, data, FLAGS.steps, FLAGS.warmup, FLAGS.num_gpus)
+        figures[stage] = pace.measure(
+            chosen, data, FLAGS.steps, FLAGS.warmup, FLAGS.num_gpus, FLAGS.profile
+        )
         print(
             f"{stage}: {figures[stage]['steps_per_second']:.3f} steps/s, "
             f"{figures[stage]['frames_per_second']:.0f} frames/s, "
             f"{figures[stage]['matrix_share']:.1%} of the measured matrix rate"
         )
+        for name, milliseconds, calls in figures[stage].get("slowest", ()):
+            print(f"  {milliseconds:9.2f} ms a step in {calls:7.1f} calls  {name[:80]}")
     command.report(**figures)
 
 

@@ -104,6 +104,11 @@ def _prepared(batches, data_dir, workdir, config, num_gpus):
         What `train` takes as its dataset.
     """
     settings = config.train
+    if settings.clip_frames < 2:
+        raise ValueError(
+            "config.train.clip_frames must be at least 2: a single frame has no motion. "
+            f"Received: config.train.clip_frames={settings.clip_frames}"
+        )
     with assembly.devices(settings, num_gpus):
         check_workdir(workdir, _plain(config))
         dataset = functools.partial(

@@ -42,6 +42,8 @@ def mean_over_parts(function, tensors, parts, zeros):
 def reason_of(error):
     """What one of TensorFlow's errors says, in one line, without the names of its ops."""
     first = error.message.strip().splitlines()[0]
+    if stated := re.search(r"assertion failed: \[(.*?)\]", first):
+        return stated[1]
     return re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", first)
 
 
@@ -60,8 +62,8 @@ class Trainer(keras.Model):
         seed: of all noise.
         clip_norm: global norm that gradients are clipped to, after their mean over replicas; 0 is
             off.
-        skip_nonfinite: leave out updates whose loss or gradient is not finite, counted in
-            `skipped`, instead of stopping. On one device.
+        skip_nonfinite: leave out updates whose loss or gradient is not finite, instead of stopping;
+            the log skipped_updates counts them since the command's start. On one device.
         num_accumulated: parts that a replica's batch is computed in, one after the other; the
             update is that of the whole batch, noise and normalize_features apart.
 
@@ -166,6 +168,7 @@ class Trainer(keras.Model):
             everything = tf.reduce_all(finite)
             tf.cond(everything, lambda: self._apply(updates, norms), lambda: None)
             self.skipped.assign_add(tf.cast(~everything, tf.int64))
+            logs["skipped_updates"] = tf.cast(self.skipped, tf.float32)
         else:
             first = (self.diverged_step < 0) & ~tf.reduce_all(finite)
             self.diverged_step.assign(tf.where(first, self.step, self.diverged_step))
