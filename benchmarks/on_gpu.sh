@@ -5,6 +5,7 @@
 #   benchmarks/on_gpu.sh OUT far mar    those whose names begin so
 #   TINY=1 benchmarks/on_gpu.sh OUT     tiny models on whatever is there: that each command works
 #
+# LIMIT is the most seconds for one, 900 where it is not set.
 # NWT is the command, `nwt` where it is not set: NWT="python -m nwt_tf.bin.nwt" from a checkout.
 #
 # OUT/NAME.json is a command's last line, OUT/NAME.log all of it. A measurement that is there is
@@ -21,7 +22,7 @@ measure() { # NAME COMMAND...
   [ ${#chosen[@]} = 0 ] || [[ " ${chosen[*]} " =~ " ${name%%_*} " ]] || return 0
   [ -s "$out/$name.json" ] && return 0
   echo "$name: $*"
-  if timeout 900 "$@" > "$out/$name.log" 2>&1; then
+  if timeout "${LIMIT:-900}" "$@" > "$out/$name.log" 2>&1; then
     tail -n 1 "$out/$name.log" | tee "$out/$name.json"
   else
     failed=1; echo "failed: $(tail -n 1 "$out/$name.log")"
