@@ -9,8 +9,8 @@
 # NWT is the command, `nwt` where it is not set: NWT="python -m nwt_tf.bin.nwt" from a checkout.
 #
 # OUT/NAME.json is a command's last line, OUT/NAME.log all of it. A measurement that is there is
-# passed over, so that the same command goes on. One H200 needs 2 to 6 minutes for each, most of it
-# compilation, which OUT/xla keeps for a second run.
+# passed over, so that the same command goes on. Most of a measurement's time is compilation, whose
+# results OUT/xla keeps.
 set -u
 out=$1; shift
 mkdir -p "$out"
