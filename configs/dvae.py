@@ -59,7 +59,7 @@ class Train:
     epsilon: float = 1e-7
     clip_norm: float = 0.0  # of each network's gradients together; 0 is off
     ema: float = 0.0  # momentum of the weights' moving average; 0 is off
-    episode_dropout: float = 0.1
+    episode_dropout: float = 0.0  # share of clips trained as 'none', which else stays untrained
     mixed_precision: bool = False  # bfloat16 generator, float32 weights; GPU only
     tensor_float_32: bool = True  # of float32 products on GPUs, as in the paper; False is exact
     mixed_critics: bool = False  # bfloat16 in them too, but for the penalty; GPU only
@@ -182,6 +182,7 @@ def small():
             critic_betas=(0.5, 0.99),
             ema=0.998,
             mixed_precision=True,
+            episode_dropout=0.1,
         ),
     )
 
@@ -213,6 +214,7 @@ def tiny():
             critic_rate=1e-3,
             critic_betas=(0.5, 0.99),
             ema=0.9,
+            episode_dropout=0.1,
             log_every=2,
             validate_every=4,
         ),

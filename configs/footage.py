@@ -39,7 +39,7 @@ class FootageConfig:
     overlays: OverlayConfig = dataclasses.field(default_factory=OverlayConfig)
     suggestions: bool = False  # look for reasons to drop a clip; --review always does
     undecided_flagged: str = "keep"  # or drop: clips with reasons, but no decision in the review
-    frame_encoding: str = "jpeg"  # or png, lossless
+    frame_encoding: str = "jpeg"  # or png, lossless; or raw, not compressed
     jpeg_quality: int = 95
     validation_fraction: float = 0.05  # of the clips of every episode
     test_fraction: float = 0.05

@@ -88,7 +88,7 @@ class Train:
     epsilon: float = 1e-7
     clip_norm: float = 0.0  # of all gradients together; 0 is off
     ema: float = 0.0
-    episode_dropout: float = 0.1
+    episode_dropout: float = 0.0  # share of clips trained as 'none', which else stays untrained
     mixed_precision: bool = False  # bfloat16 activations, float32 weights; GPU only
     tensor_float_32: bool = True  # of float32 products on GPUs, as in the paper; False is exact
     rematerialise: bool = False  # less memory: taps and patches are not kept
@@ -100,6 +100,7 @@ class Train:
     validate_every: int = 1000
     checkpoint_minutes: float = 10.0
     keep_best: int = 1  # presets in WORKDIR/best, by validation/bits_per_code; 0 keeps none
+    samples: int = 2  # up to 8 clips drawn from their sound a validation, pictured; 0: none
 
 
 @dataclasses.dataclass
@@ -167,6 +168,7 @@ def small():
             clip_norm=1.0,
             ema=0.998,
             mixed_precision=True,
+            episode_dropout=0.1,
         ),
     )
 
@@ -234,8 +236,10 @@ def tiny():
             schedule="constant",
             learning_rate=1e-3,
             ema=0.9,
+            episode_dropout=0.1,
             log_every=2,
             validate_every=4,
+            samples=0,
         ),
     )
 
@@ -290,7 +294,7 @@ def demo():
     config.train = dataclasses.replace(
         config.train,
         batch_size=4,
-        clip_frames=75,
+        clip_frames=45,
         steps=1000,
         schedule="cosine",
         learning_rate=2e-3,

@@ -211,7 +211,7 @@ def build_dataset(
         mask_overlays, overlays: Whether to paint bright overlays white, and with which of
             overlays.mask_overlays' numbers.
         suggestions: Whether to look for reasons to drop a clip, which the manifest then holds.
-        frame_encoding, jpeg_quality: "jpeg" or "png".
+        frame_encoding, jpeg_quality: "jpeg", "png" or "raw".
         validation_fraction, test_fraction, validation_episodes, test_episodes, split_seed: See
             split.assign_splits.
         shard_megabytes: A shard is closed at this size.

@@ -12,7 +12,7 @@ from data_pipeline.media import decode_frames, index_frames, probe, sound_stretc
 from data_pipeline.mel import SAMPLE_RATE, log_mel, mel_spectrogram
 from data_pipeline.overlays import mask_overlays
 from data_pipeline.resample import PictureScaler, at_constant_rate, num_output_frames
-from data_pipeline.schema import Clip, encode_frame
+from data_pipeline.schema import ENCODINGS, Clip, encode_frame
 from data_pipeline.segment import split_at_key_frames
 from data_pipeline.sound import Stretch
 from data_pipeline.suggestions import PictureWatcher, sound_reasons
@@ -45,8 +45,10 @@ class ClipSettings:
         for name in ("height", "width", "fps", "segment_seconds", "max_seconds"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive. Received: {getattr(self, name)}")
-        if self.frame_encoding not in ("jpeg", "png"):
-            raise ValueError(f"frame_encoding must be jpeg or png. Received: {self.frame_encoding}")
+        if self.frame_encoding not in ENCODINGS:
+            raise ValueError(
+                f"frame_encoding must be jpeg, png or raw. Received: {self.frame_encoding}"
+            )
         if not 1 <= self.jpeg_quality <= 100:
             raise ValueError(f"jpeg_quality must be 1 to 100. Received: {self.jpeg_quality}")
         if len(self.crop) != 4:

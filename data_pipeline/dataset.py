@@ -1,6 +1,8 @@
 """Shards to tf.data: video for the dVAE, mel and codes for the priors."""
 
+import contextlib
 import os
+import re
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -183,7 +185,10 @@ def _batches(
             return tf.random.experimental.stateless_shuffle(items, key)
 
         shards = tf.data.Dataset.from_tensor_slices(shuffle(tf.constant(paths), -1))
-        blocks = shards.interleave(tf.data.TFRecordDataset, cycle_length=4).batch(_SHUFFLE_CLIPS)
+        serialized = shards.interleave(
+            tf.data.TFRecordDataset, cycle_length=4, num_parallel_calls=tf.data.AUTOTUNE
+        )
+        blocks = serialized.batch(_SHUFFLE_CLIPS)
         blocks = blocks.enumerate().map(lambda part, block: shuffle(block, part))
         skipped = tf.constant(seen % len(clips), tf.int64)
         records = parsed(blocks.unbatch())
@@ -202,6 +207,22 @@ def _batches(
         records = records.filter(lambda index, _: index % batch_size // share == part)
     elements = records.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
     return elements.batch(share, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
+
+
+def read_coded_frames(
+    data_dir: str | os.PathLike, split: str, clip_frames: int
+) -> Iterator[tuple[bytes, ...]]:
+    """The first `clip_frames` frames of every clip that has so many, as they are stored.
+
+    Raises:
+        FileNotFoundError, ValueError: As for video_dataset.
+    """
+    usable = usable_clips(data_dir, split, clip_frames)
+    paths = _shard_paths(data_dir, Manifest.load(data_dir), split)
+    for serialized in tf.data.TFRecordDataset(paths).as_numpy_iterator():
+        clip = deserialize(serialized)
+        if clip.clip_id in usable:
+            yield clip.frames[:clip_frames]
 
 
 def read_clips(data_dir: str | os.PathLike, split: str) -> Iterator[dict]:
@@ -231,17 +252,32 @@ def read_clips(data_dir: str | os.PathLike, split: str) -> Iterator[dict]:
         )
         return serialized, video
 
-    records = tf.data.TFRecordDataset(paths).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-    for serialized, video in records.prefetch(1).as_numpy_iterator():
-        record = deserialize(serialized)
-        clip = {
-            "record": record,
-            "clip_id": record.clip_id,
-            "episode": manifest.episodes.index(record.episode),
-            "mel": align(record.mel, record.num_frames, fps),
-        }
-        if len(video):
-            clip["video"] = video
-        if record.codes is not None:
-            clip["codes"] = record.codes.astype("int32")
-        yield clip
+    for path in paths:
+        records = tf.data.TFRecordDataset(path).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+        with _named(path):
+            for serialized, video in records.prefetch(1).as_numpy_iterator():
+                record = deserialize(serialized)
+                clip = {
+                    "record": record,
+                    "clip_id": record.clip_id,
+                    "episode": manifest.episodes.index(record.episode),
+                    "mel": align(record.mel, record.num_frames, fps),
+                }
+                if len(video):
+                    clip["video"] = video
+                if record.codes is not None:
+                    clip["codes"] = record.codes.astype("int32")
+                yield clip
+
+
+@contextlib.contextmanager
+def _named(path):
+    """Errors of reading a shard become ValueErrors that name it."""
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        reason = re.search(r"(corrupted|truncated) record|another schema version", error.message)
+        raise ValueError(
+            f"{path}: cannot be read ({reason[0] if reason else error.message.splitlines()[0]}); "
+            "copy it or build again"
+        ) from error

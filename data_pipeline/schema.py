@@ -10,6 +10,7 @@ import numpy as np
 from data_pipeline.mel import NUM_MELS
 
 SCHEMA_VERSION = 1
+ENCODINGS = ("jpeg", "png", "raw")  # of frames
 
 
 class SchemaVersionError(ValueError):
@@ -32,7 +33,8 @@ class Clip:
 
 
 def encode_frame(picture: np.ndarray, encoding: str, jpeg_quality: int = 95) -> bytes:
-    """Encodes uint8 [height, width, 3] RGB as "jpeg" (chroma kept whole) or "png" (lossless)."""
+    """Encodes uint8 [height, width, 3] RGB by one of ENCODINGS: "jpeg" (chroma kept whole), "png"
+    (lossless) or "raw" (as it is, in the PNG container)."""
     import cv2
 
     options = {
@@ -41,11 +43,13 @@ def encode_frame(picture: np.ndarray, encoding: str, jpeg_quality: int = 95) -> 
             *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
         ],
         "png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
+        "raw": [cv2.IMWRITE_PNG_COMPRESSION, 0],
     }
-    if encoding not in options:
-        raise ValueError(f"frame_encoding must be jpeg or png. Received: {encoding}")
+    if encoding not in ENCODINGS:
+        raise ValueError(f"frame_encoding must be jpeg, png or raw. Received: {encoding}")
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    return cv2.imencode("." + encoding, bgr, options[encoding])[1].tobytes()
+    suffix = ".jpeg" if encoding == "jpeg" else ".png"
+    return cv2.imencode(suffix, bgr, options[encoding])[1].tobytes()
 
 
 def decode_frame(encoded):

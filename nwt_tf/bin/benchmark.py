@@ -1,4 +1,4 @@
-"""Measure the models: sizes, speed of training, of generation, of the hard attention.
+"""Measure: sizes of the models, speed of training, of its input, of generation, of hard attention.
 
 --what=sizes: parameters of each part and the arithmetic of a frame, at the paper's widths with 215
 rows in the episode tables (the paper's 215 episodes), beside the paper's own counts (Table 3).
@@ -7,7 +7,10 @@ rows in the episode tables (the paper's 215 episodes), beside the paper's own co
 and the model's arithmetic beside the measured rate of matrix products. --config=paper measures both
 stages, --config=dvae:paper or prior:paper_mar one; fields are changed with
 --config.train.FIELD=VALUE, of both stages with --config.dvae.train.FIELD or --config.prior... .
-The data is random and in memory, or --data_dir's.
+The data is one random batch in memory, whose losses fall as it is learnt, or --data_dir's.
+
+--what=input: frames a second of the training batches of --data_dir's shards, without a model,
+beside a bare loop that decodes the same frames on all processors. Of a --config of the dVAE.
 
 --what=generate: sound to conditioning, prior, decoder, mp4, each alone, and the whole, in chunks as
 streams are made: frames a second, milliseconds a chunk (p50, p95), time to the first frame, percent
@@ -26,21 +29,23 @@ from absl import flags
 from nwt_tf.bin import command
 
 FLAGS = flags.FlagValues()
-flags.DEFINE_enum(
-    "what", "sizes", ["sizes", "train", "generate", "attention"], "What.", flag_values=FLAGS
-)
+_WHAT = ["sizes", "train", "input", "generate", "attention"]
+flags.DEFINE_enum("what", "sizes", _WHAT, "What.", flag_values=FLAGS)
 command.config_flag(FLAGS, "both", "paper")
 flags.DEFINE_integer("height", 256, "Of random frames, in pixels.", 1, flag_values=FLAGS)
 flags.DEFINE_integer("width", 224, "Likewise.", 1, flag_values=FLAGS)
 flags.DEFINE_string(
-    "data_dir", None, "Of train: shards or codes, for a config of one stage.", flag_values=FLAGS
+    "data_dir", None, "Of train, input: shards, for a config of one stage.", flag_values=FLAGS
 )
 flags.DEFINE_list("grid", ["16", "14"], "Of train: Memcodes of a random frame.", flag_values=FLAGS)
-flags.DEFINE_integer("steps", 20, "Of train: timed steps.", 1, flag_values=FLAGS)
+flags.DEFINE_integer("steps", 20, "Of train, input: timed steps.", 1, flag_values=FLAGS)
 flags.DEFINE_integer(
     "warmup", 3, "Of train: calls before; the first one compiles.", 1, flag_values=FLAGS
 )
 flags.DEFINE_integer("num_gpus", None, "Of train: default all visible.", 1, flag_values=FLAGS)
+flags.DEFINE_string(
+    "profile", None, "Of train: folder for a profile of the timed steps.", flag_values=FLAGS
+)
 flags.DEFINE_string("preset", None, "Of generate: preset or workdir.", flag_values=FLAGS)
 flags.DEFINE_float("fps", 30.0, "Of generate with random weights.", 1.0, flag_values=FLAGS)
 flags.DEFINE_list("batch_sizes", "1,8", "Of generate: streams at once.", flag_values=FLAGS)
@@ -66,8 +71,8 @@ flags.DEFINE_integer(
 
 
 def main() -> None:
-    measures = {"sizes": sizes, "train": train, "generate": generate, "attention": attention}
-    measures[FLAGS.what]()
+    measures = (sizes, train, input_of_training, generate, attention)
+    dict(zip(_WHAT, measures, strict=True))[FLAGS.what]()
 
 
 def sizes() -> None:
@@ -106,12 +111,35 @@ def train() -> None:
     figures = {}
     for stage in stages:
         chosen = getattr(config, stage) if both else config
-        figures[stage] = pace.measure(chosen, data, FLAGS.steps, FLAGS.warmup, FLAGS.num_gpus)
+        figures[stage] = pace.measure(
+            chosen, data, FLAGS.steps, FLAGS.warmup, FLAGS.num_gpus, FLAGS.profile
+        )
         print(
             f"{stage}: {figures[stage]['steps_per_second']:.3f} steps/s, "
             f"{figures[stage]['frames_per_second']:.0f} frames/s, "
             f"{figures[stage]['matrix_share']:.1%} of the measured matrix rate"
         )
+        for name, milliseconds, calls in figures[stage].get("slowest", ()):
+            print(f"  {milliseconds:9.2f} ms a step in {calls:7.1f} calls  {name[:80]}")
+    command.report(**figures)
+
+
+def input_of_training() -> None:
+    if not FLAGS.data_dir or not hasattr(FLAGS.config, "critics"):
+        raise ValueError("--what=input needs --data_dir=SHARDS and --config=dvae:VARIANT.")
+    command.start_tensorflow()
+    from nwt_tf.bin import input_speed
+
+    settings = FLAGS.config.train
+    figures = input_speed.measure(
+        FLAGS.data_dir, settings.batch_size, settings.clip_frames, FLAGS.steps
+    )
+    print(
+        f"{figures['frames_per_second']:.0f} frames/s of {settings.batch_size} x "
+        f"{settings.clip_frames} frames; a bare loop decodes "
+        f"{figures['loop_frames_per_second']:.0f} of them, with OpenCV "
+        f"{figures['opencv_frames_per_second']:.0f}"
+    )
     command.report(**figures)
 
 

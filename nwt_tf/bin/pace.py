@@ -1,5 +1,6 @@
 """How fast a config trains on this machine, for `nwt benchmark --what=train`."""
 
+import contextlib
 import dataclasses
 import functools
 import gc
@@ -11,6 +12,7 @@ import tensorflow as tf
 from data_pipeline.dataset import sequence_dataset, video_dataset
 from data_pipeline.shards import Manifest
 from nwt_tf.bin import assembly
+from nwt_tf.bin.profiling import slowest
 from nwt_tf.evaluation.sizes import matrix_flops
 from nwt_tf.layers.mel import MELS_PER_FRAME, N_MELS
 from nwt_tf.training.distribution import batches_of, has_gpu, peak_device_bytes
@@ -35,7 +37,7 @@ class Data:
     grid: tuple = (16, 14)
 
 
-def measure(config, data, steps=20, warmup=3, num_gpus=None):
+def measure(config, data, steps=20, warmup=3, num_gpus=None, profile=None):
     """Trains a while and throws the model away.
 
     Args:
@@ -44,6 +46,7 @@ def measure(config, data, steps=20, warmup=3, num_gpus=None):
         steps: that are timed.
         warmup: calls before; the first one compiles.
         num_gpus: None for all.
+        profile: a folder for what the devices did in the timed steps, see profiling; None for none.
 
     Returns:
         {"steps_per_second", "frames_per_second", "input_wait" (share of the time that steps waited
@@ -51,7 +54,11 @@ def measure(config, data, steps=20, warmup=3, num_gpus=None):
         that the mathematics asks for, without what rematerialisation or another form of a
         convolution adds), "model_tflops_per_second", "matrix_tflops_per_second" (measured, of one
         device), "matrix_share" (of all devices), "device_gigabytes" (the peak, on GPUs), "devices",
-        "batch_size", "clip_frames"}.
+        "batch_size", "clip_frames", "losses": {name: [after the first call, after the last]}, and
+        with a profile "slowest", see there}.
+
+    Raises:
+        ValueError: where a loss or gradient was not finite; see distribution.
     """
     stage = _dvae if hasattr(config, "critics") else _prior
     settings = config.train
@@ -62,15 +69,18 @@ def measure(config, data, steps=20, warmup=3, num_gpus=None):
         batches = iter(batches_of(make_batches, settings.batch_size))
     trainer.make_train_function()
     began = time.monotonic()
-    for _ in range(warmup):
+    first_logs = trainer.train_function(batches)
+    for _ in range(warmup - 1):
         trainer.train_function(batches)
     started, first, waited = time.monotonic(), trainer.steps_done, trainer.seconds_waiting
-    while trainer.steps_done - first < steps:
-        trainer.train_function(batches)
+    with tf.profiler.experimental.Profile(profile) if profile else contextlib.nullcontext():
+        while trainer.steps_done - first < steps:
+            last_logs = trainer.train_function(batches)
     seconds = time.monotonic() - started
     done, peak = trainer.steps_done - first, peak_device_bytes()
     trainer.check_finite("none: this is a benchmark")
     waited = trainer.seconds_waiting - waited
+    losses = {name: [float(first_logs[name]), float(last_logs[name])] for name in trainer.LOGS}
     del trainer, batches
     gc.collect()
     flops = count(make_trainer)
@@ -87,7 +97,10 @@ def measure(config, data, steps=20, warmup=3, num_gpus=None):
         "devices": devices,
         "batch_size": settings.batch_size,
         "clip_frames": settings.clip_frames,
+        "losses": losses,
     }
+    if profile:
+        figures["slowest"] = slowest(profile, done)
     return figures | ({"device_gigabytes": peak / 1e9} if peak else {})
 
 

@@ -18,15 +18,14 @@ from data_pipeline.dataset import read_clips, sequence_dataset, video_dataset
 from data_pipeline.schema import serialize
 from data_pipeline.shards import Manifest, ShardWriter
 from nwt_tf import presets
-from nwt_tf.bin import assembly
-from nwt_tf.evaluation.reconstruction import measure_reconstruction
+from nwt_tf.bin import assembly, validation
+from nwt_tf.generation.sampler import Sampler
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE
 from nwt_tf.training.distribution import is_chief
 from nwt_tf.training.run import averaged_weights, check_workdir, train
 
 DVAE_FOLDER = "dvae"  # inside a codes dataset: the preset of the dVAE that made the codes
-VALIDATION_CLIPS = 8
 SOUND_CLIPS = 16
 
 
@@ -44,17 +43,7 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
     """
     workdir, settings = Path(workdir), config.train
     manifest = Manifest.load(data_dir)
-    with assembly.devices(settings, num_gpus):
-        check_workdir(workdir, _plain(config))
-        dataset = functools.partial(
-            video_dataset,
-            data_dir,
-            "train",
-            settings.batch_size,
-            settings.clip_frames,
-            settings.seed,
-        )
-        dataset()  # An empty split or a missing shard shows now, not after the models are built.
+    with _prepared(video_dataset, data_dir, workdir, config, num_gpus) as dataset:
         size = (manifest.config["height"], manifest.config["width"])
         trainer = assembly.dvae_trainer(config, *size, len(manifest.episodes))
     dvae = trainer.dvae
@@ -65,17 +54,15 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
     }
     clips = [
         (clip["video"][: 2 * settings.clip_frames], clip["episode"])
-        for clip in _first_clips(data_dir, manifest)
+        for clip in validation.held_out_clips(data_dir, manifest)
     ]
     last = {}
 
     def measure():
         with averaged_weights(dvae, trainer.optimizer):
-            figures, sheet = measure_reconstruction(dvae, clips)
-        last.update({name: figures[name] for name in ("ssim", "psnr", "bits_per_memcode")})
-        scalars = last | _by_head(figures)
-        scalars = {f"validation/{key}": value for key, value in scalars.items()}
-        return scalars, {"validation/clips": sheet}
+            scalars, pictures = validation.measure_dvae(dvae, clips, manifest.config["fps"])
+        last.update({name: value for name, value in scalars.items() if "/" not in name})
+        return _tagged(scalars), _tagged(pictures)
 
     def save(folder):
         with averaged_weights(dvae, trainer.optimizer):
@@ -103,6 +90,37 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
     )
     print(f"the dVAE is in {workdir}")
     return figures | last
+
+
+@contextlib.contextmanager
+def _prepared(batches, data_dir, workdir, config, num_gpus):
+    """Within, the training's devices are in use; what cannot be trained was refused before.
+
+    Args:
+        batches: video_dataset or sequence_dataset.
+        data_dir, workdir, config, num_gpus: of the training.
+
+    Yields:
+        What `train` takes as its dataset.
+    """
+    settings = config.train
+    if settings.clip_frames < 2:
+        raise ValueError(
+            "config.train.clip_frames must be at least 2: a single frame has no motion. "
+            f"Received: config.train.clip_frames={settings.clip_frames}"
+        )
+    with assembly.devices(settings, num_gpus):
+        check_workdir(workdir, _plain(config))
+        dataset = functools.partial(
+            batches,
+            data_dir,
+            "train",
+            settings.batch_size,
+            settings.clip_frames,
+            settings.seed,
+        )
+        dataset()  # An empty split or a missing shard shows now, not after the models are built.
+        yield dataset
 
 
 def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0):
@@ -182,17 +200,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
         )
     section = presets.read_config(data_dir / DVAE_FOLDER)
     stride = 2 ** len(section["dvae"]["stages"])
-    with assembly.devices(settings, num_gpus):
-        check_workdir(workdir, _plain(config))
-        dataset = functools.partial(
-            sequence_dataset,
-            data_dir,
-            "train",
-            settings.batch_size,
-            settings.clip_frames,
-            settings.seed,
-        )
-        dataset()  # An empty split or a missing shard shows now, not after the model is built.
+    with _prepared(sequence_dataset, data_dir, workdir, config, num_gpus) as dataset:
         sound = _some_sound(data_dir)
         trainer = assembly.prior_trainer(
             config,
@@ -209,10 +217,11 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
         "prior": {"kind": config.model.kind, **prior.get_config()},
         "training": _plain(config),
     }
-    held_out = [
-        {key: tf.constant(clip[key])[None] for key in ("mel", "codes", "episode")}
-        for clip in _first_clips(data_dir, manifest)
-    ]
+    clips = validation.held_out_clips(data_dir, manifest)
+    held_out = [validation.joined([clip], 1, len(clip["codes"])) for clip in clips]
+    if settings.samples and is_chief():
+        sampler, dvae = Sampler(prior), DVAE.from_preset(data_dir / DVAE_FOLDER)
+        shown = validation.joined(clips, settings.samples, settings.clip_frames)
     last = {}
 
     @contextlib.contextmanager
@@ -224,8 +233,12 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
     def measure():
         with settled_weights():
             logs = [trainer.test_step(batch) for batch in held_out]
+            pictures = {}
+            if settings.samples:
+                fps = manifest.config["fps"]
+                pictures = validation.picture_samples(sampler, dvae, shown, fps)
         last.update({key: float(sum(log[key] for log in logs)) / len(logs) for key in logs[0]})
-        return {f"validation/{key}": value for key, value in last.items()}, {}
+        return _tagged(last), _tagged(pictures)
 
     def save(folder):
         with settled_weights():
@@ -254,29 +267,9 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
     return figures | last
 
 
-def _by_head(figures):
-    """Each head's use of its codes: how many, and the perplexity, how many evenly used ones would
-    have that entropy."""
-    heads = {}
-    for head, (bits, used) in enumerate(
-        zip(figures["bits_per_head"], figures["used_per_head"], strict=True)
-    ):
-        heads[f"perplexity/head_{head}"] = 2.0**bits
-        heads[f"codes_used/head_{head}"] = used
-    return heads
-
-
-def _first_clips(data_dir, manifest):
-    """A few held-out clips, of the training split where nothing is held out."""
-    split = "validation" if manifest.clip_frames("validation") else "train"
-    trained = _footage(manifest)["episodes"]
-    clips = []
-    for clip in read_clips(data_dir, split):
-        # The embedding's row of an episode that is held out whole is never trained.
-        clips.append({**clip, "episode": trained.get(clip["record"].episode, -1)})
-        if len(clips) == VALIDATION_CLIPS:
-            break
-    return clips
+def _tagged(measured):
+    """Under TensorBoard's tags of validations."""
+    return {f"validation/{name}": value for name, value in measured.items()}
 
 
 def _some_sound(data_dir):
@@ -307,9 +300,7 @@ def _mean_styles(prior, data_dir, clips=256):
 
 def _footage(manifest):
     """What later stages need to know of the footage; episodes are {name: the models' index}."""
-    held_out = manifest.config["validation_episodes"] + manifest.config["test_episodes"]
-    trained = {name: index for index, name in enumerate(manifest.episodes) if name not in held_out}
-    return {**manifest.config, "episodes": trained}
+    return {**manifest.config, "episodes": validation.trained_episodes(manifest)}
 
 
 def _plain(config):

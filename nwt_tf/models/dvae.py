@@ -228,6 +228,7 @@ class DVAE(keras.Model):
             (reconstruction float32 like video, Quantized).
         """
         check_video(video, self.height, self.width)
+        check_finite("video", video)
         episode = self._episode(episode, like=video)
         quantized = self.attention(self.encoder(video), seed=seed, training=training)
         return self.render(quantized.values, episode), quantized

@@ -1,5 +1,7 @@
 """FAR: the prior that predicts a frame a step (section 2.2.2, B.2.3, Table 5)."""
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -33,14 +35,8 @@ class FAR(Prior):
     def __init__(
         self,
         grid=(16, 14),
-        num_heads=8,
-        num_codes=8,
-        num_episodes=0,
         episode_dim=128,
-        audio_widths=(256, 256, 256, 512, 512, 512, 1024),
         audio_pyramid=(256, 256),
-        style_dim=16,
-        style_widths=(256, 512, 512, 512),
         style_pyramid=(256, 128),
         embedding_dim=128,
         width=1024,
@@ -49,9 +45,7 @@ class FAR(Prior):
         dilations=((1, 1, 2), (1, 2, 2), (1, 2, 1)),
         **kwargs,
     ):
-        stride = 1
-        for factor in strides:
-            stride *= factor
+        stride = math.prod(strides)
         side = -(-max(grid) // stride) * stride
         small = side // stride
         for name, pyramid in (("audio_pyramid", audio_pyramid), ("style_pyramid", style_pyramid)):
@@ -62,20 +56,13 @@ class FAR(Prior):
                 )
         super().__init__(
             grid=grid,
-            num_heads=num_heads,
-            num_codes=num_codes,
-            num_episodes=num_episodes,
             episode_dim=episode_dim,
-            audio_widths=audio_widths,
             audio_pyramid=audio_pyramid,
-            style_dim=style_dim,
-            style_widths=style_widths,
             style_pyramid=style_pyramid,
             embedding_dim=embedding_dim,
             merge="concat",
             padded_grid=(side, side),
-            steps_per_frame=1,
-            element_shape=(*grid, num_heads),
+            element_grid=grid,
             **kwargs,
         )
         self._arguments |= {
@@ -92,7 +79,9 @@ class FAR(Prior):
             "kernel_initializer": mish_uniform(),
             "dtype": policy,
         }
-        self.embedding = CodeEmbedding(num_codes, embedding_dim, dtype=policy, name="embedding")
+        self.embedding = CodeEmbedding(
+            self.num_codes, embedding_dim, dtype=policy, name="embedding"
+        )
         self.down = [
             keras.layers.Conv2D(width, 4, strides=factor, name=f"down{i}", **conv)
             for i, factor in enumerate(strides)
@@ -114,7 +103,9 @@ class FAR(Prior):
         self.up = [
             keras.layers.Conv2D(width, 4, name=f"up{i}", **conv) for i in range(len(strides))
         ]
-        self.output_layer = keras.layers.Dense(num_heads * num_codes, dtype=policy, name="logits")
+        self.output_layer = keras.layers.Dense(
+            self.num_heads * self.num_codes, dtype=policy, name="logits"
+        )
 
     def _downsample(self, codes):
         """int [N, h, w, heads] -> [N, small, small, width]."""

@@ -32,14 +32,8 @@ class MAR(Prior):
     def __init__(
         self,
         grid=(16, 14),
-        num_heads=8,
-        num_codes=8,
-        num_episodes=0,
         episode_dim=64,
-        audio_widths=(256, 256, 256, 512, 512, 512, 1024),
         audio_pyramid=(256, 128, 64, 64),
-        style_dim=16,
-        style_widths=(256, 512, 512, 512),
         style_pyramid=(256, 128, 64, 64),
         embedding_dim=64,
         projection=512,
@@ -59,20 +53,13 @@ class MAR(Prior):
                 )
         super().__init__(
             grid=grid,
-            num_heads=num_heads,
-            num_codes=num_codes,
-            num_episodes=num_episodes,
             episode_dim=episode_dim,
-            audio_widths=audio_widths,
             audio_pyramid=audio_pyramid,
-            style_dim=style_dim,
-            style_widths=style_widths,
             style_pyramid=style_pyramid,
             embedding_dim=embedding_dim,
             merge="sum",
             padded_grid=grid,
-            steps_per_frame=grid[0] * grid[1],
-            element_shape=(num_heads,),
+            element_grid=(),
             **kwargs,
         )
         self._arguments |= {
@@ -82,7 +69,7 @@ class MAR(Prior):
         }
         policy = self.dtype_policy
         self.embedding = CodeEmbedding(
-            num_codes, embedding_dim, "sum", dtype=policy, name="embedding"
+            self.num_codes, embedding_dim, "sum", dtype=policy, name="embedding"
         )
         self.projections = [
             ConditionedProjection(projection, dtype=policy, name=f"project{i}")

@@ -43,15 +43,20 @@ class Prior(keras.Model):
 
     Args:
         grid: (h, w) of the Memcodes.
-        num_heads, num_codes: of a Memcode.
-        num_episodes: named episodes; the embedding has a further row for 'none'.
         episode_dim: width of the episode embedding (B.3).
         audio_widths, audio_pyramid, causal_audio, normalize_audio: see AudioEncoder.
         style_dim, style_widths, style_pyramid: see StyleEncoder and StylePyramid.
         embedding_dim, merge: of the code embedding.
         padded_grid: the (height, width) that the style encoder reads.
+        element_grid: Memcodes of an element: the grid where it is a frame, () where it is one.
+        num_heads, num_codes: of a Memcode.
+        num_episodes: named episodes; the embedding has a further row for 'none'.
+
+    The defaults are what Tables 5 and 6 have in common.
+
+    Attributes:
         steps_per_frame: elements of a frame.
-        element_shape: of the codes of an element.
+        element_shape: of the codes of an element, [*element_grid, num_heads].
 
     Raises:
         ValueError: for no heads, a codebook of one, a negative number of episodes. `condition` and
@@ -62,20 +67,19 @@ class Prior(keras.Model):
         self,
         *,
         grid,
-        num_heads,
-        num_codes,
-        num_episodes,
         episode_dim,
-        audio_widths,
         audio_pyramid,
-        style_dim,
-        style_widths,
         style_pyramid,
         embedding_dim,
         merge,
         padded_grid,
-        steps_per_frame,
-        element_shape,
+        element_grid,
+        num_heads=8,
+        num_codes=8,
+        num_episodes=0,
+        audio_widths=(256, 256, 256, 512, 512, 512, 1024),
+        style_dim=16,
+        style_widths=(256, 512, 512, 512),
         causal_audio=False,
         normalize_audio=False,
         **kwargs,
@@ -103,8 +107,8 @@ class Prior(keras.Model):
         self.num_heads, self.num_codes = num_heads, num_codes
         self.num_episodes = num_episodes
         self.style_dim = style_dim
-        self.steps_per_frame = steps_per_frame
-        self.element_shape = tuple(element_shape)
+        self.steps_per_frame = math.prod(grid) // math.prod(element_grid)
+        self.element_shape = (*element_grid, num_heads)
         policy = self.dtype_policy
         self.audio_encoder = AudioEncoder(
             audio_widths,
@@ -185,8 +189,8 @@ class Prior(keras.Model):
             seed: int32 [2] of the style's draw.
             history: what the decoder is shown instead of the codes (corrupted, say), or None.
             training: see AudioEncoder's `normalize`.
-            start: int32 scalar, the frame of the sound that belongs to the first of the codes, where
-                the sound is of a longer clip; None for sound and codes of one length.
+            start: int32 scalar, the sound's frame that the codes begin with, where the sound is of a
+                longer clip; None for sound and codes of one length.
 
         Returns:
             (logits float32 [B, T, h, w, heads, num_codes], StylePosterior).

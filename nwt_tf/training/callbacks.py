@@ -1,16 +1,13 @@
-"""What happens beside the steps: speed, progress, TensorBoard, validation, signals.
+"""What happens beside the steps: speed, progress, validation, finiteness, signals.
 
 Steps are grouped into Keras epochs of a few steps ('rounds'); callbacks act at their ends, so that
 no step waits for the host.
 """
 
-import json
 import signal
 import time
-from pathlib import Path
 
 import keras
-import tensorflow as tf
 
 from nwt_tf.training.distribution import over_hosts, peak_device_bytes
 
@@ -80,44 +77,11 @@ class Progress(keras.callbacks.Callback):
         )
 
 
-class Summaries(keras.callbacks.Callback):
-    """Writes the logs of each round to TensorBoard and to metrics.jsonl.
-
-    Args:
-        workdir: TensorBoard's files go to workdir/logs.
-        speed: the Speed; its figures are on lines of their own, since they alone differ between
-            a training and its repetition.
-    """
-
-    def __init__(self, workdir, speed):
-        super().__init__()
-        self.workdir, self.speed = Path(workdir), speed
-        self.writer = tf.summary.create_file_writer(str(self.workdir / "logs"))
-
-    def write(self, scalars, images=None):
-        """Scalars {tag: number} and images {tag: uint8 [H, W, 3]} at the model's step."""
-        step = self.model.steps_done
-        scalars = {tag: float(value) for tag, value in scalars.items()}
-        with self.writer.as_default(step):
-            for tag, value in scalars.items():
-                tf.summary.scalar(tag, value)
-            for tag, image in (images or {}).items():
-                tf.summary.image(tag, image[None])
-        self.writer.flush()
-        with open(self.workdir / "metrics.jsonl", "a") as file:
-            file.write(json.dumps({"step": step, **scalars}) + "\n")
-
-    def on_epoch_end(self, epoch, logs=None):
-        rate = tf.convert_to_tensor(self.model.optimizer.learning_rate)
-        self.write({**(logs or {}), **self.model.update_norms(), "learning_rate": rate})
-        self.write({f"speed/{name}": value for name, value in self.speed.figures.items()})
-
-
 class Validation(keras.callbacks.Callback):
     """Measures and pictures the model at intervals.
 
     Args:
-        measure: takes nothing and returns (scalars, images), see Summaries.write.
+        measure: takes nothing and returns (scalars, pictures), see Summaries.write.
         summaries: the Summaries to write to.
         every: steps between measurements; there is one at the end too.
         best: the BestPresets.
@@ -140,13 +104,8 @@ class Validation(keras.callbacks.Callback):
 
     def _validate(self):
         self.done = self.model.steps_done
-        scalars, images = self.measure()
-        self.summaries.write(scalars, images)
-        folder = self.summaries.workdir / "pictures"
-        folder.mkdir(exist_ok=True)
-        for tag, image in images.items():
-            picture = tf.io.encode_png(image).numpy()
-            (folder / f"{tag.replace('/', '_')}_{self.done:06}.png").write_bytes(picture)
+        scalars, pictures = self.measure()
+        self.summaries.write(scalars, pictures)
         line = " ".join(
             f"{tag} {float(value):.4g}" for tag, value in scalars.items() if "head" not in tag
         )

@@ -40,7 +40,7 @@ class DVAETrainer(Trainer):
     """
 
     SCALARS = (tf.TensorSpec(()), tf.TensorSpec(()))  # losses_and_gradients' last
-    NORMS = ("gradient_norm", "critic/gradient_norm")  # before clipping
+    NORMS = ("critic/gradient_norm", "gradient_norm")
     LOGS = (
         "recon",
         "gan",
@@ -113,13 +113,13 @@ class DVAETrainer(Trainer):
             episode: int32 [B].
             seed: int32 [2].
             beta: the annealed KL weight.
-            scale: what both losses are multiplied with: 1 / replicas, since Keras optimizers sum
-                gradients over replicas.
+            scale: what both losses are multiplied with: 1 / replicas, over which gradients are
+                summed.
 
         Returns:
             (losses, a dict of scalars; generator gradients; critic gradients).
         """
-        batch, names = (video, episode), self.LOGS[: -len(self.NORMS)]
+        names = self.LOGS[: -len(self.NORMS)]
         variables = (self.dvae.trainable_variables, self.critics.trainable_variables)
         zeros = (
             {name: 0.0 for name in names},
@@ -130,12 +130,10 @@ class DVAETrainer(Trainer):
             draw = seed if self.num_accumulated == 1 else split_seed(seed, 1000 + number)
             return self._gradients(video, episode, draw, beta, scale)
 
-        logs, *gradients = mean_over_parts(part, batch, self.num_accumulated, zeros)
-        norms = [tf.linalg.global_norm(each) / scale for each in gradients]
-        return logs | dict(zip(self.NORMS, norms, strict=True)), *gradients
+        return mean_over_parts(part, (video, episode), self.num_accumulated, zeros)
 
     def _gradients(self, video, episode, seed, beta, scale):
-        """As losses_and_gradients, of a part of the batch and without the norms."""
+        """As losses_and_gradients, of a part of the batch."""
         logs, generator, critics, fake = self._adversarial(video, episode, seed, beta, scale)
         penalty, slopes = self._penalty(video, fake, seed)
         weight = self.weights_of["gradient_penalty"] * scale

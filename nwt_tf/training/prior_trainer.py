@@ -69,7 +69,8 @@ class PriorTrainer(Trainer):
     """
 
     SCALARS = (tf.TensorSpec(()), tf.TensorSpec(()))  # losses_and_gradients' last
-    LOGS = ("code", "style_kl", "bits_per_code", "gradient_norm")
+    NORMS = ("gradient_norm",)
+    LOGS = ("code", "style_kl", "bits_per_code", *NORMS)
 
     def __init__(
         self,
@@ -92,7 +93,7 @@ class PriorTrainer(Trainer):
         self.history_warmup = history_warmup
         self.window_frames = window_frames
         self.episode_dropout = episode_dropout
-        self._compiled = tf.function(self._accumulated, jit_compile=jit_compile)
+        self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit_compile)
         self.built = True
 
     def compile(self, optimizer, steps_per_execution=1):
@@ -125,7 +126,20 @@ class PriorTrainer(Trainer):
         return 1.0 + (self.history_dropout - 1.0) * tf.minimum(1.0, passed)
 
     def losses_and_gradients(self, mel, codes, episode, seed, history_share, scale):
-        """Returns (logs, gradients); `scale` is 1 / replicas, see DVAETrainer."""
+        """(losses, a dict of scalars; gradients); arguments as DVAETrainer's, and the share of
+        clips that are shown no history."""
+        variables = self.prior.trainable_variables
+        names = self.LOGS[: -len(self.NORMS)]
+        zeros = {name: 0.0 for name in names}, [tf.zeros_like(each) for each in variables]
+
+        def part(mel, codes, episode, number):
+            draw = seed if self.num_accumulated == 1 else split_seed(seed, 1000 + number)
+            return self._gradients(mel, codes, episode, draw, history_share, scale)
+
+        return mean_over_parts(part, (mel, codes, episode), self.num_accumulated, zeros)
+
+    def _gradients(self, mel, codes, episode, seed, history_share, scale):
+        """As losses_and_gradients, of a part of the batch."""
         start = None
         if self.window_frames:
             spare = tf.shape(codes)[1] - self.window_frames
@@ -138,23 +152,11 @@ class PriorTrainer(Trainer):
         if self.history_dropout or self.history_warmup:
             history = drop_history(history, history_share, split_seed(seed, 2))
         with tf.GradientTape() as tape:
-            loss, logs = self.forward_losses(mel, codes, episode, seed, history, training=True, start=start)
+            loss, logs = self.forward_losses(
+                mel, codes, episode, seed, history, training=True, start=start
+            )
             loss = loss * scale
-        gradients = tape.gradient(loss, self.prior.trainable_variables)
-        return logs | {"gradient_norm": tf.linalg.global_norm(gradients) / scale}, gradients
-
-    def _accumulated(self, mel, codes, episode, seed, history_share, scale):
-        """losses_and_gradients, the batch in num_accumulated parts."""
-        variables = self.prior.trainable_variables
-        zeros = {name: 0.0 for name in self.LOGS}, [tf.zeros_like(each) for each in variables]
-
-        def part(mel, codes, episode, number):
-            draw = seed if self.num_accumulated == 1 else split_seed(seed, 1000 + number)
-            return self.losses_and_gradients(mel, codes, episode, draw, history_share, scale)
-
-        batch = (mel, codes, episode)
-        logs, gradients = mean_over_parts(part, batch, self.num_accumulated, zeros)
-        return logs | {"gradient_norm": tf.linalg.global_norm(gradients) / scale}, gradients
+        return logs, tape.gradient(loss, self.prior.trainable_variables)
 
     def train_step(self, batch):
         seed = self.noise_seed()

@@ -61,7 +61,15 @@ def learning_rate(settings):
     )
 
 
-class Adam(keras.optimizers.Adam):
+class AppliesSums:
+    """Makes a Keras optimizer take gradients as they are: the trainer has summed them over replicas
+    already, to know their norm. Keras would sum once more."""
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars
+
+
+class Adam(AppliesSums, keras.optimizers.Adam):
     """Adam that keeps the moving averages (`use_ema`) beside the weights.
 
     At the end of `fit`, before the last checkpoint, Keras puts the averages in the weights' place,

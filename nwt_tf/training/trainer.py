@@ -42,6 +42,8 @@ def mean_over_parts(function, tensors, parts, zeros):
 def reason_of(error):
     """What one of TensorFlow's errors says, in one line, without the names of its ops."""
     first = error.message.strip().splitlines()[0]
+    if stated := re.search(r"assertion failed: \[(.*?)\]", first):
+        return stated[1]
     return re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", first)
 
 
@@ -53,14 +55,15 @@ class Trainer(keras.Model):
     """Base of the trainers.
 
     A subclass lists in LOGS what its train_step returns; the first step in which one of them is not
-    finite is kept, with the names of those that are not.
+    finite is kept, with the names of those that are not. NORMS are the names among them that stand
+    for the gradients' norms, one an update, before clipping.
 
     Args:
         seed: of all noise.
         clip_norm: global norm that gradients are clipped to, after their mean over replicas; 0 is
             off.
-        skip_nonfinite: leave out updates whose loss or gradient is not finite, counted in
-            `skipped`, instead of stopping. On one device.
+        skip_nonfinite: leave out updates whose loss or gradient is not finite, instead of stopping;
+            the log skipped_updates counts them since the command's start. On one device.
         num_accumulated: parts that a replica's batch is computed in, one after the other; the
             update is that of the whole batch, noise and normalize_features apart.
 
@@ -69,7 +72,7 @@ class Trainer(keras.Model):
         seconds_waiting: for batches, of all calls so far.
     """
 
-    LOGS = ()
+    LOGS = NORMS = ()
 
     def __init__(
         self, *, seed=0, clip_norm=0.0, skip_nonfinite=False, num_accumulated=1, **kwargs
@@ -143,30 +146,34 @@ class Trainer(keras.Model):
 
     @property
     def loss_scale(self):
-        """What losses are multiplied with: Keras optimizers sum gradients over replicas."""
+        """What losses are multiplied with: gradients are summed over replicas."""
         return 1.0 / self.distribute_strategy.num_replicas_in_sync
 
     def finish_step(self, logs, updates):
-        """Watches the logs, applies the updates and counts the step.
+        """Sums gradients over replicas, watches the logs, applies the updates and counts the step.
 
         Args:
-            logs: {name: scalar}, with the names in LOGS.
-            updates: (optimizer, gradients, variables) triples, gradients scaled by loss_scale.
+            logs: {name: scalar}, with the names in LOGS that are not in NORMS.
+            updates: (optimizer, gradients, variables) triples, gradients scaled by loss_scale,
+                optimizers from `schedules` where there are replicas.
 
         Returns:
-            The logs, the mean over replicas.
+            The logs, the mean over replicas, and the norms of the summed gradients.
         """
-        logs = self._mean_over_replicas(logs)
+        updates = [(each[0], self._summed(each[1]), each[2]) for each in updates]
+        norms = [tf.linalg.global_norm(gradients) for _, gradients, _ in updates]
+        logs = self._mean_over_replicas(logs) | dict(zip(self.NORMS, norms))  # noqa: B905
         finite = tf.math.is_finite(tf.stack([logs[name] for name in self.LOGS]))
         if self.skip_nonfinite:
             everything = tf.reduce_all(finite)
-            tf.cond(everything, lambda: self._apply(updates), lambda: None)
+            tf.cond(everything, lambda: self._apply(updates, norms), lambda: None)
             self.skipped.assign_add(tf.cast(~everything, tf.int64))
+            logs["skipped_updates"] = tf.cast(self.skipped, tf.float32)
         else:
             first = (self.diverged_step < 0) & ~tf.reduce_all(finite)
             self.diverged_step.assign(tf.where(first, self.step, self.diverged_step))
             self.diverged_logs.assign(tf.where(first, ~finite, self.diverged_logs))
-            self._apply(updates)
+            self._apply(updates, norms)
         self.step.assign_add(1)
         return logs
 
@@ -190,18 +197,17 @@ class Trainer(keras.Model):
             return logs
         return context.all_reduce(tf.distribute.ReduceOp.MEAN, logs)
 
-    def _apply(self, updates):
-        for optimizer, gradients, variables in updates:
-            optimizer.apply(self._clipped(gradients), variables)
-
-    def _clipped(self, gradients):
-        """Clipped after the sum over replicas; then divided by them, since Keras sums once more."""
-        if not self.clip_norm:
-            return gradients
+    def _summed(self, gradients):
+        """Over replicas; an embedding's slices, some of one row, become the sums that they stand
+        for, whose norm is another than theirs."""
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         context = tf.distribute.get_replica_context()
-        replicas = context.num_replicas_in_sync
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]  # embeddings' slices
-        if replicas > 1:
-            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
-        return [gradient / replicas for gradient in gradients] if replicas > 1 else gradients
+        if context.num_replicas_in_sync == 1:
+            return gradients
+        return context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+
+    def _apply(self, updates, norms):
+        for (optimizer, gradients, variables), norm in zip(updates, norms, strict=True):
+            if self.clip_norm:
+                gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, norm)
+            optimizer.apply(gradients, variables)

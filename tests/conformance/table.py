@@ -51,7 +51,6 @@ class Row:
     tolerance: of mixed_bfloat16's outputs, relative to the float32 ones' spread.
     drawn: outputs that hang on an arg max, which bfloat16 may decide otherwise.
     silent: {end of a weight's path: why it has no gradient}.
-    xla: also compiled by XLA; Conv3D is too slow there on CPUs.
     """
 
     make: Callable
@@ -61,7 +60,6 @@ class Row:
     tolerance: float = 0.05
     drawn: tuple = ()
     silent: dict = dataclasses.field(default_factory=dict)
-    xla: bool = False
 
     def arrays(self, batch, time):
         """The inputs, seeded."""
@@ -161,7 +159,6 @@ def critic_row(layers, samples, features):
             **{f"0/{i}/output": sizes((*samples, *each), b, t) for i, each in enumerate(features)},
             "1/output": sizes(samples[:1], b, t),
         },
-        xla=len(samples) == 1,
     )
 
 
@@ -173,25 +170,21 @@ TABLE = {
         lambda dtype: CausalConv1D(6, (3,), 2, dtype=dtype),
         floats("B", "T", 5),
         out("B", "T", 6),
-        xla=True,
     ),
     "causal_conv_3d": Row(
         lambda dtype: CausalConv3D(6, (3, 2, 2), 2, dtype=dtype),
         floats("B", "T", 4, 3, 5),
         out("B", "T", 4, 3, 6),
-        xla=True,  # a Conv2D inside
     ),
     "code_embedding_concat": Row(
         lambda dtype: CodeEmbedding(5, 6, dtype=dtype),
         lambda b, t: [(CODES, (b, t, 3, 2, 4))],
         out("B", "T", 3, 2, 24),
-        xla=True,
     ),
     "code_embedding_sum": Row(
         lambda dtype: CodeEmbedding(5, 6, "sum", dtype=dtype),
         lambda b, t: [(CODES, (b, t, 4))],
         out("B", "T", 6),
-        xla=True,
     ),
     "conditioned_projection": Row(
         lambda dtype: ConditionedProjection(6, dtype=dtype),
@@ -202,13 +195,11 @@ TABLE = {
             ("float", (b, 2)),
         ],
         out("B", "T", 2, 3, 6),
-        xla=True,
     ),
     "grouped_conv_2d": Row(
         lambda dtype: GroupedConv(6, (3, 3), (2, 2), groups=2, form="patches", dtype=dtype),
         floats("B", 5, 4, 4),
         out("B", 3, 2, 6),
-        xla=True,
     ),
     "grouped_conv_3d": Row(
         lambda dtype: GroupedConv(6, (2, 3, 3), (1, 2, 2), groups=2, form="dense", dtype=dtype),
@@ -219,25 +210,21 @@ TABLE = {
         lambda dtype: EpisodeEmbedding(3, 6, dtype=dtype),
         lambda b, t: [(("int", -1, 3), (b,))],
         out("B", 6),
-        xla=True,
     ),
     "hard_attention": attention_row(attention_call),
-    # XLA draws other noise from a seed, so that it is compared without.
     "hard_attention_argmax": attention_row(
-        lambda attention, queries: attention_call(attention, queries, seed=None), xla=True
+        lambda attention, queries: attention_call(attention, queries, seed=None)
     ),
     "mel": Row(
         lambda dtype: MelSpectrogram(dtype=dtype),
         lambda b, t: [("wave", (b, 200 * t))],
         lambda b, t: {"output": (b, t + 1, 80)},
         tolerance=0.0,  # float32 always
-        xla=True,
     ),
     "residual": Row(
         lambda dtype: ResidualBlock2D(6, 3, 2, dtype=dtype),
         floats("B", 4, 3, 5),
         out("B", 4, 3, 6),
-        xla=True,
     ),
     "residual_identity": Row(
         lambda dtype: ResidualBlock2D(5, dtype=dtype), floats("B", 4, 3, 5), out("B", 4, 3, 5)
@@ -246,7 +233,6 @@ TABLE = {
         lambda dtype: SpatiallyConnected3D(6, (3, 2, 2), "causal", dtype=dtype),
         floats("B", "T", 4, 3, 5),
         out("B", "T", 4, 3, 6),
-        xla=True,
     ),
     "spatial_pyramid": Row(
         lambda dtype: SpatialPyramid((6, 4), dtype=dtype),

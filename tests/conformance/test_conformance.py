@@ -1,4 +1,7 @@
-"""Every layer and model of the table: shapes, dtypes, graphs, configs, gradients, saving."""
+"""Every layer and model of the table: shapes, dtypes, graphs, configs, gradients, saving.
+
+All on a GPU where one is visible; `make test` hides it.
+"""
 
 import functools
 import importlib
@@ -15,6 +18,15 @@ from tests.conformance.table import TABLE, named
 
 BATCH, TIME = 2, 5
 every_row = pytest.mark.parametrize("name", TABLE)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def exact_products():
+    """On GPUs, where float32 is TF32 by default."""
+    before = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    yield
+    tf.config.experimental.enable_tensor_float_32_execution(before)
 
 
 class Specimen:
@@ -86,11 +98,25 @@ def test_eager_equals_graph(name):
     assert_equal(specimen(name).graph(*inputs), specimen(name).eager(*inputs), tolerance=5e-5)
 
 
-@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.xla])
-def test_xla_equals_graph(name):
-    inputs = inputs_of(name)
-    compiled = tf.function(specimen(name).eager, jit_compile=True, autograph=False)
-    assert_equal(compiled(*inputs), specimen(name).graph(*inputs), tolerance=1e-4)
+def steady_uniform(shape, seed, minval=0.0, maxval=1.0):
+    """Draws by integer arithmetic: XLA's generator gives others from a seed than TensorFlow's."""
+    places = tf.range(1, 1 + tf.reduce_prod(shape))
+    shares = tf.cast(places * 7919 % 1009, tf.float32) / 1009
+    return tf.reshape(minval + (maxval - minval) * shares, shape)
+
+
+def steady_normal(shape, seed):
+    return steady_uniform(shape, seed, -2.0, 2.0)
+
+
+@every_row
+def test_xla_equals_graph(name, monkeypatch):
+    tested, inputs = specimen(name), inputs_of(name)
+    monkeypatch.setattr(tf.random, "stateless_uniform", steady_uniform)
+    monkeypatch.setattr(tf.random, "stateless_normal", steady_normal)
+    compiled = tf.function(tested.eager, jit_compile=True, autograph=False)
+    graph = tf.function(tested.eager, autograph=False)
+    assert_equal(compiled(*inputs), graph(*inputs), tolerance=1e-4)
 
 
 @every_row

@@ -280,7 +280,7 @@ def test_folders(folder, tmp_path):
         ({"crop": (1, 2)}, "crop must be"),
         ({"crop": (0, 400, 0, 0)}, "does not fit in a picture of 48 rows and 64 columns"),
         ({"trim_seconds": 1.5}, "trim_seconds must be"),
-        ({"frame_encoding": "gif"}, "frame_encoding must be jpeg or png. Received: gif"),
+        ({"frame_encoding": "gif"}, "frame_encoding must be jpeg, png or raw. Received: gif"),
         ({"jpeg_quality": 0}, "jpeg_quality must be 1 to 100"),
         ({"num_workers": 0}, "num_workers must be at least 1"),
         ({"test_episodes": ("b",)}, "unknown episode b; there are: a"),

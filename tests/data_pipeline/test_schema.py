@@ -55,8 +55,16 @@ def test_jpeg_keeps_colours_at_pixel_borders():
     assert np.abs(read.astype(int) - picture).mean() < 6
     worse = schema.decode_frame(schema.encode_frame(picture, "jpeg", 30)).numpy()
     assert np.abs(worse.astype(int) - picture).mean() > np.abs(read.astype(int) - picture).mean()
-    with pytest.raises(ValueError, match="jpeg or png. Received: bmp"):
+    with pytest.raises(ValueError, match="jpeg, png or raw. Received: bmp"):
         schema.encode_frame(picture, "bmp")
+
+
+def test_raw_frames_are_not_compressed_and_exact():
+    picture = np.tile(np.arange(96, dtype=np.uint8), (40, 1))[..., None].repeat(3, axis=-1)
+    raw = schema.encode_frame(picture, "raw")
+    np.testing.assert_array_equal(schema.decode_frame(raw), picture)
+    assert picture.nbytes < len(raw) < 1.1 * picture.nbytes
+    assert len(schema.encode_frame(picture, "png")) < picture.nbytes / 4
 
 
 def test_a_record_of_another_version_is_named(monkeypatch):

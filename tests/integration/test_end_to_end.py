@@ -12,6 +12,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from data_pipeline.media import probe, read_audio, read_video
 from data_pipeline.synthetic import write_footage
@@ -60,7 +61,9 @@ def root(tmp_path_factory):
             f"--data_dir={root / 'shards'}",
             f"--output_dir={root / 'codes'}",
         )[0],
-        "train_prior": run("train_prior", *training(root, "codes", "prior"))[0],
+        "train_prior": run(
+            "train_prior", *training(root, "codes", "prior"), "--config.train.samples=1"
+        )[0],
     }
     (root / "lines.json").write_text(json.dumps(lines))
     return root
@@ -93,6 +96,19 @@ def test_a_finished_training_resumes_and_changes_nothing(root, stage, data):
     assert "resumed from" in printed
     assert line["steps"] == 4
     assert {p.name: p.read_bytes() for p in folder.glob("*.npz")} == weights
+
+
+@pytest.mark.parametrize(
+    ("stage", "sheet", "clip"), [("dvae", "clips", "clip"), ("prior", "samples", "sample")]
+)
+def test_validations_are_pictured(root, stage, sheet, clip):
+    """Sheets, and clips side by side in motion, in the workdir and for TensorBoard."""
+    with Image.open(root / stage / "pictures" / f"validation_{sheet}_000004.png") as picture:
+        assert picture.size == (8 * 56, 2 * 64)  # one held-out clip
+    with Image.open(root / stage / "pictures" / f"validation_{clip}_000004.gif") as picture:
+        assert picture.size == (2 * 56, 64) and picture.n_frames == 8
+    events = EventAccumulator(str(root / stage / "logs")).Reload()
+    assert {f"validation/{sheet}", f"validation/{clip}"} <= set(events.Tags()["tensors"])
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 
 from nwt_tf import presets
 from tests.integration.trainings import logged, start, write_codes
+from tests.training.hosts import tf_configs
 
 # A training of two weights: a step costs nothing, all around it is the real thing.
 HOST = """
@@ -71,23 +71,6 @@ def main():
 
 command.run("host", main, __import__("absl.flags").flags.FlagValues(), "", [])
 """
-
-
-def addresses(count=2):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    found = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
-    return found
-
-
-def tf_configs():
-    """TF_CONFIG of each of two hosts."""
-    cluster = {"worker": addresses()}
-    return [
-        json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
-        for index in range(2)
-    ]
 
 
 def start_host(workdir, steps, log, **environment):

@@ -175,8 +175,10 @@ def test_what_is_no_video_is_refused_traced_or_not(dvae, video, message):
 def test_a_pixel_that_is_not_finite_is_refused(dvae, odd):
     video = clip_of(2).numpy()
     video[0, 1, 3, 3, 0] = odd
-    with pytest.raises(ValueError, match="video must be finite. Received: video with 1 of 768 "):
-        dvae.encode(video)
+    message = "video must be finite. Received: video with 1 of 768 "
+    for function in (dvae.encode, dvae):
+        with pytest.raises(ValueError, match=message):
+            function(video)
 
 
 @pytest.mark.parametrize("episode", [[3], [-2], [[0]], [0.5]])

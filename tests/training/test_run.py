@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from nwt_tf import presets
 from nwt_tf.training.run import averaged_weights
+from nwt_tf.training.summaries import still
 from nwt_tf.training.trainer import DataError, DivergedError
 from tests.training.toy import Toy, logged, ones, run, state_of
 
@@ -74,7 +75,7 @@ def test_a_signal_saves_and_ends_the_training(tmp_path, number, capsys):
 
 def test_validation_pictures_and_tensorboard_files(tmp_path, capsys):
     picture = np.zeros((4, 5, 3), np.uint8)
-    measured = {"validation/ssim": 0.5}, {"validation/clips": picture}
+    measured = {"validation/ssim": 0.5}, {"validation/clips": still(picture)}
     run(Toy(), tmp_path, 6, measure=lambda: measured)
     names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
     assert names == ["validation_clips_000004.png", "validation_clips_000006.png"]
@@ -187,6 +188,8 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(tmp_path):
     toy = Toy(bad_step=3, skip_nonfinite=True)
     run(toy, tmp_path, 8)
     assert int(toy.skipped) == 1 and int(toy.step) == 8 and int(toy.optimizer.iterations) == 7
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
+    assert [x["skipped_updates"] for x in lines if "skipped_updates" in x] == [0, 1, 1, 1]
     assert all(np.isfinite(value).all() for value in state_of(toy))
 
 
@@ -205,3 +208,15 @@ def test_a_batch_that_cannot_be_read_ends_the_training_with_what_is_wrong(tmp_pa
 
     with pytest.raises(DataError, match="A training batch cannot be read: corrupted record"):
         run(Toy(), tmp_path / "work", 8, shard)
+
+
+def test_what_a_batch_s_reader_asserts_is_said_alone(tmp_path):
+    def odd(start, host):
+        def check(batch):
+            with tf.control_dependencies([tf.debugging.assert_less(batch, 1.0, "Odd clips.")]):
+                return tf.identity(batch)
+
+        return ones(start, host).map(check)
+
+    with pytest.raises(DataError, match=r"^A training batch cannot be read: Odd clips\.$"):
+        run(Toy(), tmp_path, 8, odd)
