@@ -6,6 +6,7 @@ import itertools
 import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 import nwt_tf
 from nwt_tf.codec import coding
 from nwt_tf.codec.checksum import crc32c
-from nwt_tf.codec.container import CODES, SOUND, Packet, Reader, Writer
+from nwt_tf.codec.container import CODES, SOUND, Packet, Reader, Record, Writer
 from nwt_tf.codec.header import CODERS, MAGIC, DamagedError, Header, Sound
 from tests.codec.files import (
     file_of,
@@ -124,6 +125,18 @@ def test_damage_stays_in_its_chunk(coder):
         assert f"frames {record.first} to {record.first + 9} are" in problems[0]
 
 
+def test_bytes_that_were_cut_out_or_put_in_cost_one_chunk():
+    codes = speechlike(60)
+    data = file_of("context", codes, 5, chunk_frames=10)
+    record = Reader(io.BytesIO(data)).records[2]
+    inside = record.offset + 40
+    for damaged in (data[:inside] + data[inside + 7 :], data[:inside] + b"1234567" + data[inside:]):
+        found, problems = salvage(damaged)
+        assert set(found) == set(range(60)) - set(range(20, 30))
+        assert all(np.array_equal(found[frame], codes[frame]) for frame in found)
+        assert any("frames 20 to 29 are lost" in problem for problem in problems)
+
+
 def test_a_lost_key_chunk_takes_those_that_build_on_it_along():
     codes = speechlike(60)
     data = bytearray(file_of("context", codes, 5, key_chunks=3, chunk_frames=10))
@@ -174,6 +187,47 @@ def test_large_claims_reserve_nothing():
         assert len(found) == 25
         if "frames" in fields:
             assert any("contradicts" in problem for problem in problems)
+
+
+def test_a_long_index_of_nothing_is_refused_at_once():
+    """Millions of records that a file of a few megabytes has no room for."""
+    file = io.BytesIO()
+    with Writer(file, header_of("raw", (1, 1, 1), 2)) as writer:
+        coding.Encoder(writer).write(np.zeros((1, 1, 1, 1), np.uint8))
+        writer._records += [Record(CODES, True, 1, 0, 0, 0)] * 1_000_000
+    tracemalloc.start()
+    try:
+        reader = Reader(file)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000  # the index itself is 2 MB
+    finally:
+        tracemalloc.stop()
+    assert "lists records where there are none" in reader.problems[0]
+    assert len(reader.records) == 1
+
+
+class Counted(io.BytesIO):
+    """Counts what is read."""
+
+    taken = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.taken += len(data)
+        return data
+
+
+def test_a_file_full_of_markers_is_read_a_few_times():
+    header = header_of("raw", (1, 1, 1), 2).to_bytes()
+    for noise in (b"\xc3\x9f", b"\xc3\x9f\x01\x01\x01\0" + bytes(3)):
+        file = Counted(header + noise * (200_000 // len(noise)))
+        assert Reader(file).records == []
+        assert file.taken < 20 * len(file.getvalue())
+
+
+def test_sound_that_no_reader_takes_is_not_written():
+    writer = Writer(io.BytesIO(), header_of("raw", (1, 1, 1), 2))
+    with pytest.raises(ValueError, match="no reader takes"):
+        writer.write_sound([Packet(0, 1, bytes(1 << 22))])
 
 
 def mutants(count, seed):
