@@ -83,6 +83,11 @@ class Model:
                     f"{path}: was made with other {part} weights (fingerprint {made.hex()}) than "
                     f"those of --preset={self.preset} ({own.hex()})."
                 )
+        own = self.header(header.coder, 1)
+        for field in ("shape", "num_codes", "height", "width"):
+            made, here = getattr(header, field), getattr(own, field)
+            if made != here:  # No encoder writes this with such a fingerprint.
+                raise ValueError(f"{path}: claims {field} {made}; {self.preset} has {here}")
         if header.episode not in self.episodes:
             raise ValueError(f"{path}: names an episode that {self.preset} lacks: {header.episode}")
 
@@ -178,10 +183,9 @@ class PriorPredictor:
         episode: name.
     """
 
-    CONTEXT = 20  # frames to each side that the audio encoder reads: 18
-
     def __init__(self, model, mel, episode):
         self.prior, self.mel, self.episode = model.prior, mel, model.episode_index(episode)
+        self._before, self._after = self.prior.audio_encoder.context
         self._replay = Replay(self.prior)
         self._style = None
 
@@ -216,7 +220,7 @@ class PriorPredictor:
         total = len(self.mel) // MELS_PER_FRAME
         if first + frames > total:
             raise ValueError("it goes on after the sound that it was coded with")
-        return max(0, first - self.CONTEXT), min(total, first + frames + self.CONTEXT)
+        return max(0, first - self._before), min(total, first + frames + self._after)
 
     def _mel_steps(self, first, frames):
         start, stop = self._window(first, frames)

@@ -152,9 +152,13 @@ class Reader:
     @property
     def frames(self):
         """Frames of the file, as far as it tells: of a damaged one perhaps fewer than it had."""
-        ends = [record.first + record.frames for record in self.records]
-        found = max(ends, default=0)
-        return found if self.header.frames == UNFINISHED else max(found, self.header.frames)
+        claimed = self.header.frames
+        return self.reach if claimed == UNFINISHED else max(self.reach, claimed)
+
+    @property
+    def reach(self):
+        """Frames up to the end of the last record that is there, whatever the header claims."""
+        return max((record.first + record.frames for record in self.records), default=0)
 
     def chunks(self, start=0, stop=None):
         """The chunks that decoding frames [start, stop) takes: from the key chunk before on."""

@@ -15,7 +15,8 @@ from data_pipeline.synthetic import write_footage
 from nwt_tf import presets
 from nwt_tf.bin import coding, coding_measures, nwt, transcoding
 from nwt_tf.codec.coding import decode, read_codes, write_codes
-from nwt_tf.codec.container import CODES, Reader
+from nwt_tf.codec.container import CODES, Reader, Writer
+from nwt_tf.codec.header import Header, Sound
 from nwt_tf.evaluation import video_codecs
 from nwt_tf.generation.audio_to_video import AudioToVideo
 from nwt_tf.layers.pixels import to_unit_range
@@ -138,6 +139,84 @@ def test_damage_is_said_and_the_rest_is_written(root, video, tmp_path, capsys):
     assert len(read_video(mp4)) == round(SECONDS * FPS)
 
 
+def test_of_a_file_that_breaks_off_nothing_is_made_up(root, video, tmp_path, capsys):
+    """Whatever number of frames its header claims."""
+    preset, file, mp4 = root / "preset", tmp_path / "a.nwt", tmp_path / "a.mp4"
+    run("compress", f"--preset={preset}", f"--input={video}", f"--output={file}")
+    data = file.read_bytes()
+    reader = Reader(io.BytesIO(data))
+    second = [r for r in reader.records if r.kind == CODES][1]
+    whole, length = Header.read(io.BytesIO(data))
+    claims = dataclasses.replace(whole, frames=4_000_000_000).to_bytes()
+    for header, frames in ((data[:length], 60), (claims, 4_000_000_000)):
+        file.write_bytes(header + data[length : second.offset + second.length])
+        said = refused(
+            capsys, "decompress", f"--preset={preset}", f"--input={file}", f"--output={mp4}"
+        )
+        assert "a.nwt: is damaged: its index cannot be used (the file breaks off)" in said
+        assert len(read_video(mp4)) == 50
+        with open(file, "rb") as opened:
+            reader = Reader(opened)
+            list(decode(reader))
+        assert f"frames 50 to {frames - 1} are missing" in reader.problems
+
+
+def test_a_file_that_contradicts_its_own_weights_is_refused(root, video, tmp_path, capsys):
+    preset, file = root / "preset", tmp_path / "a.nwt"
+    model = coding.Model(preset)
+    header = model.header("raw", 5)
+    h, w, heads = header.shape
+    for field, value in (
+        ("shape", (h, w, heads + 1)), ("num_codes", 200), ("height", 8000), ("width", 0),
+    ):  # fmt: skip
+        other = dataclasses.replace(header, **{field: value})
+        with open(file, "wb") as opened:
+            write_codes(opened, other, np.zeros((5, *other.shape), np.uint8))
+        said = refused(
+            capsys, "decompress", f"--preset={preset}", f"--input={file}",
+            f"--output={tmp_path / 'a.mp4'}",
+        )  # fmt: skip
+        assert f"a.nwt: claims {field}" in said
+    assert not (tmp_path / "a.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("start", "nan"), ("start", "inf"), ("end", "nan"), ("end", "inf")]
+)
+def test_decompress_refuses_times_that_are_none(root, tmp_path, capsys, flag, value):
+    (tmp_path / "a.nwt").write_bytes(b"")
+    said = refused(
+        capsys, "decompress", f"--preset={root / 'preset'}", f"--input={tmp_path / 'a.nwt'}",
+        f"--output={tmp_path / 'a.mp4'}", f"--{flag}={value}",
+    )  # fmt: skip
+    assert f"{flag} must be seconds" in said
+
+
+def test_sound_behind_the_picture_is_cut_into_records():
+    file = io.BytesIO()
+    sound = Sound("aac", 16000, 1, (1, 16000), b"x")
+    header = Header("raw", (1, 1, 1), 2, (25, 1), 16, 16, 25, sound=sound)
+    packets = [(1024 * n, 1024, bytes([n % 256]) * 20_000) for n in range(300)]
+    with Writer(file, header) as writer:
+        stream = coding.sound_stream(sound)
+        transcoding._SoundWriter(writer, stream, packets, 25).write(None)
+    reader = Reader(file)
+    assert len(reader.records) > 50 and reader.problems == []
+    assert [tuple(packet) for block in reader.sound() for packet in block] == packets
+
+
+def test_the_prior_hears_all_that_it_reads_around_a_chunk(root):
+    """What it is told of frames amid a file is what the whole file's sound says there."""
+    model = coding.Model(root / "preset")
+    mel = tiny_priors.mel_of(150)[0]
+    predictor = coding.PriorPredictor(model, mel, "day")
+    codes = tiny_priors.codes_of(model.prior, 4)[0].astype(np.uint8)
+    predictor.side(70, codes, key=True)
+    heard = model.prior.hear(np.rint(mel[None] * coding.MEL_STEPS) / np.float64(coding.MEL_STEPS))
+    place, told = predictor._place, predictor._conditioning.audio
+    np.testing.assert_allclose(told[:, place : place + 4], heard[:, 70:74], rtol=0, atol=1e-12)
+
+
 def test_only_other_weights_are_refused(root, video, tmp_path, capsys):
     preset, file = root / "preset", tmp_path / "a.nwt"
     run("compress", f"--preset={preset}", f"--input={video}", f"--output={file}", "--coder=prior")
@@ -164,6 +243,9 @@ def test_only_other_weights_are_refused(root, video, tmp_path, capsys):
         ({"output": "no/a.nwt"}, "no such folder"),
         ({"episode": "dusk"}, "none, day, night"),
         ({"quality": "101"}, "quality"),
+        ({"quality": "nan"}, "quality"),
+        ({"key_seconds": "nan"}, "key_seconds"),
+        ({"key_seconds": "inf"}, "key_seconds"),
         ({"coder": "zip"}, "coder"),
         ({"preset": "nowhere"}, "No preset at"),
     ],

@@ -108,6 +108,9 @@ def test_two_lines_of_python(tmp_path):
         coding.read_codes(tmp_path / "cut.nwt")
     with pytest.raises(OSError):
         coding.read_codes(tmp_path / "none.nwt")
+    for start, stop in ((-1, 5), (9, 7)):
+        with pytest.raises(ValueError, match=f"clip.nwt: there are no frames {start} to {stop}"):
+            coding.read_codes(tmp_path / "clip.nwt", start, stop)
 
 
 @pytest.mark.parametrize("coder", CODERS)
