@@ -205,9 +205,9 @@ def test_sound_behind_the_picture_is_cut_into_records():
     assert [tuple(packet) for block in reader.sound() for packet in block] == packets
 
 
-def test_the_prior_hears_all_that_it_reads_around_a_chunk(root):
+def test_the_prior_hears_all_that_it_reads_around_a_chunk(tmp_path):
     """What it is told of frames amid a file is what the whole file's sound says there."""
-    model = coding.Model(root / "preset")
+    model = coding.Model(save_preset(tmp_path / "har", "har"))
     mel = tiny_priors.mel_of(150)[0]
     predictor = coding.PriorPredictor(model, mel, "day")
     codes = tiny_priors.codes_of(model.prior, 4)[0].astype(np.uint8)
