@@ -10,6 +10,7 @@ A folder of exports holds a numbered folder a version, as TensorFlow Serving rea
 import json
 import os
 import shutil
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,8 @@ class Exported(tf.Module):
     """The signatures of an AudioToVideo, as a module that tf.saved_model can write.
 
     Batch and time are dynamic. Every input is needed; `about` has the default style and the
-    episodes' indices, -1 is 'none'.
+    episodes' indices, -1 is 'none'. A process may be asked from many threads: it answers one
+    request after the other.
 
     Args:
         model: an AudioToVideo.
@@ -104,6 +106,7 @@ class Exported(tf.Module):
 
         codes = spec([None, None, *dvae.grid, dvae.num_heads], tf.int32)
         video = spec([None, None, dvae.height, dvae.width, 3], tf.uint8)
+        self._lock = f"nwt_tf_{uuid.uuid4().hex}"  # of this export alone
         self._functions = {
             "encode": (encode, {"video": video}),
             "decode": (decode, {"codes": codes, "episode": rows}),
@@ -131,9 +134,30 @@ class Exported(tf.Module):
     def signatures(self):
         """{name: concrete function}."""
         return {
-            name: tf.function(function).get_concrete_function(**inputs)
+            name: tf.function(self._alone(function)).get_concrete_function(**inputs)
             for name, (function, inputs) in self._functions.items()
         }
+
+    def _alone(self, function):
+        """The function, in a graph that waits until no other request is being answered.
+
+        oneDNN's kernels are not safe to run beside themselves (see Rendering.step): of four
+        threads' requests on a CPU one in two hundred had windows of garbage.
+        """
+
+        def run(**inputs):
+            # Made within the graph (tf.CriticalSection would leave it outside of the SavedModel),
+            # where the name makes it one for all signatures. An error lets it go, too.
+            mutex = tf.raw_ops.MutexV2(shared_name=self._lock, container="")
+            lock = tf.raw_ops.MutexLock(mutex=mutex)
+            with tf.control_dependencies([lock]):
+                made = function(**tf.nest.map_structure(tf.identity, inputs))
+            with tf.control_dependencies(tf.nest.flatten(made)):
+                end = tf.raw_ops.ConsumeMutexLock(mutex_lock=lock)
+            with tf.control_dependencies([end]):
+                return tf.nest.map_structure(tf.identity, made)
+
+        return run
 
 
 def _rows(model, episode):
