@@ -71,7 +71,10 @@ def test_the_first_bytes_are_as_documented():
 @pytest.mark.parametrize(
     ("field", "value"),
     [("coder", "zip"), ("shape", (0, 1, 1)), ("shape", (256, 256, 64)), ("num_codes", 257),
-     ("rate", (0, 1)), ("chunk_frames", 0), ("episode", "x" * 2000)],
+     ("rate", (0, 1)), ("rate", (1 << 31, 1 << 30)), ("rate", (1, 101)), ("rate", (1001, 1)),
+     ("chunk_frames", 0), ("episode", "x" * 2000),
+     ("sound", Sound("aac", 0, 1, (1, 1))), ("sound", Sound("aac", 1, 0, (1, 1))),
+     ("sound", Sound("aac", 1, 1, (1 << 31, 1))), ("sound", Sound("aac", 1, 1, (1, 0)))],
 )  # fmt: skip
 def test_refuses_a_header_beyond_the_format(field, value):
     with pytest.raises(ValueError):
