@@ -11,12 +11,14 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline.media import read_video
-from data_pipeline.synthetic import write_footage
+from data_pipeline.mel import log_mel, mel_spectrogram
+from data_pipeline.synthetic import synthesize_voice, write_footage
 from nwt_tf import presets
 from nwt_tf.bin import coding, coding_measures, nwt, transcoding
 from nwt_tf.codec.coding import decode, read_codes, write_codes
 from nwt_tf.codec.container import CODES, Reader, Writer
 from nwt_tf.codec.header import Header, Sound
+from nwt_tf.codec.snapping import follow, snap
 from nwt_tf.evaluation import video_codecs
 from nwt_tf.generation.audio_to_video import AudioToVideo
 from nwt_tf.layers.pixels import to_unit_range
@@ -256,6 +258,22 @@ def test_compress_refuses(root, video, tmp_path, capsys, monkeypatch, flags, mes
     said = refused(capsys, "compress", *(f"--{name}={value}" for name, value in given.items()))
     assert message in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sound_decoded_by_other_code_stays_within_the_guard():
+    """Samples differ by 2e-7, as FFmpeg's vector code and its plain C do."""
+    wave = synthesize_voice(4.0, seed=3).waveform
+    other = wave + np.random.default_rng(0).uniform(-2e-7, 2e-7, len(wave)).astype(np.float32)
+    here, there = (
+        log_mel(mel_spectrogram(each)).astype(np.float64).reshape(-1) * coding.MEL_STEPS
+        for each in (wave, other)
+    )
+    guard = coding.mel_guard(here)
+    assert np.abs(here - there).max() > 1e-4
+    assert (np.abs(here - there) < guard).all()
+    steps, places, upward = snap(here, guard)
+    assert len(places) < 0.005 * len(here)
+    assert np.array_equal(follow(there, places, upward), steps)
 
 
 @pytest.mark.parametrize("kind", ["far", "har"])
