@@ -171,7 +171,7 @@ def test_two_hundred_raters(tmp_path):
     p95 = np.percentile(seconds, 95)
     if busy > 1 and p95 >= 0.2:
         pytest.skip(
-            f"no click was lost, but their time ({p95:.2f} s) cannot be judged where other programs "
+            f"no click was lost, but their time ({p95:.2f} s) cannot be judged: other programs "
             f"have the processors (load {busy:.1f})"
         )
     assert p95 < 0.2
