@@ -69,7 +69,9 @@ class Exported(tf.Module):
 
         def step(state, samples, last, options):
             heard, shown = state
-            codes, heard = listening.step(heard, samples, last, Options(*options))
+            samples = tf.debugging.assert_all_finite(samples, "samples that are not finite")
+            options = _checked(Options(*options))
+            codes, heard = listening.step(heard, samples, last, options)
             frames, shown = rendering.step(shown, codes, last)
             return frames, codes, (heard, shown)
 
@@ -158,6 +160,18 @@ class Exported(tf.Module):
                 return tf.nest.map_structure(tf.identity, made)
 
         return run
+
+
+def _checked(options):
+    """Options.check for a request's tensors: an InvalidArgumentError that says what is wrong."""
+    temperature, top_k, top_p = options
+    for fits, rule in (
+        ((temperature >= 0) & tf.math.is_finite(temperature), "temperature must be at least 0"),
+        (top_k >= 0, "top_k must be at least 0"),
+        ((top_p > 0) & (top_p <= 1), "top_p must lie in (0, 1]"),
+    ):
+        tf.debugging.Assert(fits, [rule])
+    return options
 
 
 def _rows(model, episode):

@@ -132,6 +132,26 @@ def test_requests_of_four_threads_are_answered_as_one_by_one(loaded):
             np.testing.assert_array_equal(made[name], value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"temperature": -1.0}, "temperature must be at least 0"),
+        ({"temperature": float("nan")}, "temperature must be at least 0"),
+        ({"top_k": -1}, "top_k must be at least 0"),
+        ({"top_p": 0.0}, r"top_p must lie in \(0, 1\]"),
+        ({"waveform": np.nan}, "samples that are not finite"),
+    ],
+)
+def test_requests_that_cannot_be_answered_are_named(loaded, changes, said):
+    model, about = loaded
+    waveform = tiny_task.noise(0.5) + np.float32(changes.get("waveform", 0.0))
+    changes = {name: value for name, value in changes.items() if name != "waveform"}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+        model.signatures["generate"](
+            waveform=tf.constant(waveform[None]), **rows(about), **options(**changes)
+        )
+
+
 def test_encode_and_decode_equal_the_python_model(task, loaded):
     model, _ = loaded
     video = np.random.default_rng(0).integers(0, 256, (2, 5, 32, 24, 3)).astype(np.uint8)
