@@ -10,6 +10,7 @@ A folder of exports holds a numbered folder a version, as TensorFlow Serving rea
 import json
 import os
 import shutil
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,8 @@ class Exported(tf.Module):
     """The signatures of an AudioToVideo, as a module that tf.saved_model can write.
 
     Batch and time are dynamic. Every input is needed; `about` has the default style and the
-    episodes' indices, -1 is 'none'.
+    episodes' indices, -1 is 'none'. A process may be asked from many threads: it answers one
+    request after the other.
 
     Args:
         model: an AudioToVideo.
@@ -67,7 +69,9 @@ class Exported(tf.Module):
 
         def step(state, samples, last, options):
             heard, shown = state
-            codes, heard = listening.step(heard, samples, last, Options(*options))
+            samples = tf.debugging.assert_all_finite(samples, "samples that are not finite")
+            options = _checked(Options(*options))
+            codes, heard = listening.step(heard, samples, last, options)
             frames, shown = rendering.step(shown, codes, last)
             return frames, codes, (heard, shown)
 
@@ -104,6 +108,7 @@ class Exported(tf.Module):
 
         codes = spec([None, None, *dvae.grid, dvae.num_heads], tf.int32)
         video = spec([None, None, dvae.height, dvae.width, 3], tf.uint8)
+        self._lock = f"nwt_tf_{uuid.uuid4().hex}"  # of this export alone
         self._functions = {
             "encode": (encode, {"video": video}),
             "decode": (decode, {"codes": codes, "episode": rows}),
@@ -131,9 +136,42 @@ class Exported(tf.Module):
     def signatures(self):
         """{name: concrete function}."""
         return {
-            name: tf.function(function).get_concrete_function(**inputs)
+            name: tf.function(self._alone(function)).get_concrete_function(**inputs)
             for name, (function, inputs) in self._functions.items()
         }
+
+    def _alone(self, function):
+        """The function, in a graph that waits until no other request is being answered.
+
+        oneDNN's kernels are not safe to run beside themselves (see Rendering.step): of four
+        threads' requests on a CPU one in two hundred had windows of garbage.
+        """
+
+        def run(**inputs):
+            # Made within the graph (tf.CriticalSection would leave it outside of the SavedModel),
+            # where the name makes it one for all signatures. An error lets it go, too.
+            mutex = tf.raw_ops.MutexV2(shared_name=self._lock, container="")
+            lock = tf.raw_ops.MutexLock(mutex=mutex)
+            with tf.control_dependencies([lock]):
+                made = function(**tf.nest.map_structure(tf.identity, inputs))
+            with tf.control_dependencies(tf.nest.flatten(made)):
+                end = tf.raw_ops.ConsumeMutexLock(mutex_lock=lock)
+            with tf.control_dependencies([end]):
+                return tf.nest.map_structure(tf.identity, made)
+
+        return run
+
+
+def _checked(options):
+    """Options.check for a request's tensors: an InvalidArgumentError that says what is wrong."""
+    temperature, top_k, top_p = options
+    for fits, rule in (
+        ((temperature >= 0) & tf.math.is_finite(temperature), "temperature must be at least 0"),
+        (top_k >= 0, "top_k must be at least 0"),
+        ((top_p > 0) & (top_p <= 1), "top_p must lie in (0, 1]"),
+    ):
+        tf.debugging.Assert(fits, [rule])
+    return options
 
 
 def _rows(model, episode):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -86,10 +87,69 @@ def test_generate_equals_the_python_model(task, loaded):
 def test_windows_are_rendered_one_at_a_time(loaded):
     """Side by side they share oneDNN's kernels, which are not safe for it: see Rendering.step."""
     model, _ = loaded
-    graph = model.signatures["decode"].graph.as_graph_def()
-    nodes = [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+    nodes = nodes_of(model.signatures["decode"])
     loops = [node for node in nodes if node.op in ("While", "StatelessWhile")]
     assert [node.attr["parallel_iterations"].i for node in loops] == [1]
+
+
+def nodes_of(signature):
+    graph = signature.graph.as_graph_def()
+    return [*graph.node, *(node for each in graph.library.function for node in each.node_def)]
+
+
+def test_every_signature_waits_for_one_lock(loaded):
+    """Requests side by side share oneDNN's kernels, too."""
+    model, _ = loaded
+    names = set()
+    for signature in model.signatures.values():
+        nodes = {node.op: node for node in nodes_of(signature)}
+        assert {"MutexLock", "ConsumeMutexLock"} <= set(nodes)
+        names.add(nodes["MutexV2"].attr["shared_name"].s)
+    assert len(names) == 1 and names.pop()
+
+
+def test_requests_of_four_threads_are_answered_as_one_by_one(loaded):
+    model, about = loaded
+    waveform = tf.constant(tiny_task.noise(0.6)[None])
+
+    def ask(seed):
+        inputs = rows(about, episode=2, seed=seed)
+        return model.signatures["generate"](waveform=waveform, **inputs, **options())
+
+    def wrong(_):  # must not keep the lock
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            codes = tf.zeros((1, 3, 4, 3, 4), tf.int32)
+            model.signatures["decode"](codes=codes, episode=tf.constant([99]))
+
+    alone = [ask(seed) for seed in range(3)]
+    wrong(None)
+    with ThreadPoolExecutor(4) as threads:
+        refused = threads.map(wrong, range(4))
+        together = list(threads.map(ask, [0, 1, 2] * 4, timeout=120))
+        list(refused)
+    for seed, made in zip([0, 1, 2] * 4, together, strict=True):
+        for name, value in alone[seed].items():
+            np.testing.assert_array_equal(made[name], value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"temperature": -1.0}, "temperature must be at least 0"),
+        ({"temperature": float("nan")}, "temperature must be at least 0"),
+        ({"top_k": -1}, "top_k must be at least 0"),
+        ({"top_p": 0.0}, r"top_p must lie in \(0, 1\]"),
+        ({"waveform": np.nan}, "samples that are not finite"),
+    ],
+)
+def test_requests_that_cannot_be_answered_are_named(loaded, changes, said):
+    model, about = loaded
+    waveform = tiny_task.noise(0.5) + np.float32(changes.get("waveform", 0.0))
+    changes = {name: value for name, value in changes.items() if name != "waveform"}
+    with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+        model.signatures["generate"](
+            waveform=tf.constant(waveform[None]), **rows(about), **options(**changes)
+        )
 
 
 def test_encode_and_decode_equal_the_python_model(task, loaded):

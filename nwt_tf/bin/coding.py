@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline.mel import MEL_FLOOR
 from data_pipeline.packets import SoundStream
 from nwt_tf import presets
 from nwt_tf.codec import varint
@@ -25,7 +26,6 @@ from nwt_tf.models.dvae import DVAE
 SENSITIVITY_FRAMES = 8
 EPISODE_FRAMES = 12
 MEL_STEPS = 4  # a nat of log-mel
-MEL_GUARD = 2.0**-13  # steps: decoders of sound differ by less
 STYLE_STEPS = 16  # a unit of style
 
 
@@ -83,6 +83,11 @@ class Model:
                     f"{path}: was made with other {part} weights (fingerprint {made.hex()}) than "
                     f"those of --preset={self.preset} ({own.hex()})."
                 )
+        own = self.header(header.coder, 1)
+        for field in ("shape", "num_codes", "height", "width"):
+            made, here = getattr(header, field), getattr(own, field)
+            if made != here:  # No encoder writes this with such a fingerprint.
+                raise ValueError(f"{path}: claims {field} {made}; {self.preset} has {here}")
         if header.episode not in self.episodes:
             raise ValueError(f"{path}: names an episode that {self.preset} lacks: {header.episode}")
 
@@ -178,10 +183,9 @@ class PriorPredictor:
         episode: name.
     """
 
-    CONTEXT = 20  # frames to each side that the audio encoder reads: 18
-
     def __init__(self, model, mel, episode):
         self.prior, self.mel, self.episode = model.prior, mel, model.episode_index(episode)
+        self._before, self._after = self.prior.audio_encoder.context
         self._replay = Replay(self.prior)
         self._style = None
 
@@ -191,7 +195,8 @@ class PriorPredictor:
         if key:
             mean = self.prior.style_encoder(tf.constant(codes[None].astype(np.int32))).mean[0]
             told = np.clip(np.rint(mean * STYLE_STEPS), -128, 127).astype(np.int8).tobytes()
-        steps, places, upward = snap(self._mel_steps(first, len(codes)), MEL_GUARD)
+        values = self._mel_steps(first, len(codes))
+        steps, places, upward = snap(values, mel_guard(values))
         told += varint.write(to_numbers(places, upward))
         self._condition(first, len(codes), key, told[: self.prior.style_dim], steps)
         return told
@@ -216,7 +221,7 @@ class PriorPredictor:
         total = len(self.mel) // MELS_PER_FRAME
         if first + frames > total:
             raise ValueError("it goes on after the sound that it was coded with")
-        return max(0, first - self.CONTEXT), min(total, first + frames + self.CONTEXT)
+        return max(0, first - self._before), min(total, first + frames + self._after)
 
     def _mel_steps(self, first, frames):
         start, stop = self._window(first, frames)
@@ -230,6 +235,23 @@ class PriorPredictor:
         mel = steps.reshape(1, -1, self.mel.shape[1]) / np.float64(MEL_STEPS)
         self._place = first - self._window(first, frames)[0]
         self._conditioning = self.prior.condition(mel, self._style[None], self.episode)
+
+
+def mel_guard(steps):
+    """How far decoders of the same sound may be apart, in steps of log-mel.
+
+    They differ by a rounding error of the samples, some 1e-7: the softer a band, the more of its
+    logarithm that is. Enough where all samples differ by 2e-7, the most that FFmpeg's vector code
+    and its plain C were seen to differ by.
+
+    Args:
+        steps: float64 [n], log-mel in steps.
+
+    Returns:
+        float64 [n].
+    """
+    above_floor = steps / MEL_STEPS - np.log(MEL_FLOOR)
+    return np.maximum(2.0**-8 * np.exp(-above_floor / 2), 2.0**-16)
 
 
 def coded_sound(stream):

@@ -126,7 +126,13 @@ def stream(target) -> None:
     if further or others:
         raise ValueError("--stream makes one video: of one episode and one style.")
     session = model.session(take.episode, style, decoder_episode=take.decoder_episode, **draws())
-    figures = live.film(session, pieces, target, model.fps)
+    try:
+        figures = live.film(session, pieces, target, model.fps)
+    except ValueError as error:
+        name = FLAGS.audio or "--text"
+        if str(error).startswith(name):
+            raise
+        raise ValueError(f"{name}: {error}") from error
     print(f"wrote {FLAGS.output}: {figures['frames']} frames")
     command.report(
         mp4=FLAGS.output,

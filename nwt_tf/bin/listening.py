@@ -167,7 +167,7 @@ def gather(folder: Path, results: Iterable[str]) -> tuple[surveys.Survey, list[r
     """The survey, and its ratings from the server's answers and from CSV files.
 
     Raises:
-        OSError, ValueError: no survey, or a file that cannot be read.
+        OSError, ValueError: no survey, a file that cannot be read, or ratings given twice.
     """
     survey = surveys.load(folder)
     found, codes, workers = [], {}, {}
@@ -175,12 +175,24 @@ def gather(folder: Path, results: Iterable[str]) -> tuple[surveys.Survey, list[r
         store = Store(folder / surveys.ANSWERS, survey.identity)
         found, codes = ratings.from_store(store, survey), store.codes()
         store.close()
+    there = {_identity(rating) for rating in found}
     for path in results:
         added, given = exchange.read(path, survey, codes)
+        for rating in added:
+            if _identity(rating) in there:
+                raise ValueError(
+                    f"{path}: {rating.rater}'s rating of {rating.name} is there already, from the "
+                    "server or from a file before: every rating counts once"
+                )
+            there.add(_identity(rating))
         found += added
         workers |= given
         print(f"{path}: {len(added)} ratings, {len(given)} workers")
     return survey, [_by_worker(rating, workers) for rating in found]
+
+
+def _identity(rating: ratings.Rating) -> tuple[str, str, str, str]:
+    return rating.experiment, rating.rater, rating.task, rating.name
 
 
 def _by_worker(rating: ratings.Rating, workers: Mapping[str, str]) -> ratings.Rating:

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import math
 import os
 
 import numpy as np
@@ -22,6 +23,7 @@ from nwt_tf.codec.header import MAX_CHUNK_CODES
 
 RENDER_FRAMES = 64  # at a time
 SETTLING = 0.08  # seconds
+SOUND_BYTES = 1 << 16  # of a record of sound; usually it has a second's
 
 
 def compress(preset, path, output, coder, episode="auto", quality=100.0, key_seconds=1.0):
@@ -43,8 +45,8 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
         ValueError, OSError: the video, or what is asked of it, cannot be used.
     """
     lam = distortion_weight(quality)
-    if key_seconds <= 0:
-        raise ValueError(f"key_seconds must be positive. Received: {key_seconds}")
+    if not 0 < key_seconds < math.inf:
+        raise ValueError(f"key_seconds must be positive and finite. Received: {key_seconds}")
     partial = beside(output)
     require = ("video", "audio") if coder == "prior" else ("video",)
     info = probe(path, require=require)
@@ -106,6 +108,9 @@ def decompress(preset, path, output, start=0.0, end=None):
     Raises:
         ValueError, OSError: no such file, nothing of it can be decoded, or another preset's.
     """
+    for flag, seconds in (("start", start), ("end", 0 if end is None else end)):
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"{flag} must be seconds from 0 on. Received: {seconds}")
     model = Model(preset)
     with open(path, "rb") as file:
         try:
@@ -115,11 +120,11 @@ def decompress(preset, path, output, start=0.0, end=None):
         header, fps = reader.header, reader.header.fps
         model.check(header, path)
         first = round(start * fps)
-        stop = reader.frames if end is None else min(round(end * fps), reader.frames)
+        stop = reader.reach if end is None else min(round(end * fps), reader.reach)
         if not 0 <= first < stop:
             raise ValueError(
                 f"{path}: has nothing from {start:g} s on up to "
-                f"{'its end' if end is None else f'{end:g} s'}: it is {reader.frames / fps:.2f} s "
+                f"{'its end' if end is None else f'{end:g} s'}: it is {reader.reach / fps:.2f} s "
                 "long"
             )
         predictor, sound = None, None
@@ -130,8 +135,10 @@ def decompress(preset, path, output, start=0.0, end=None):
                 predictor = PriorPredictor(model, mel, header.episode)
             sound = stream, _cut(_packets(reader), stream, first / fps, stop / fps)
         before = max(0, first - model.dvae.context)
-        after = min(reader.frames, stop + model.dvae.context)
-        codes = _held(decode(reader, before, after, predictor), before, after)
+        after = min(reader.reach, stop + model.dvae.context)
+        # Of a file that breaks off, what is missing is said, but not made up.
+        asked = reader.frames if end is None else after
+        codes = _held(decode(reader, before, asked, predictor), before, after)
         progress = Progress(stop - first, "frames")
 
         def frames():
@@ -255,9 +262,13 @@ class _SoundWriter:
 
     def write(self, frame):
         """Writes the packets that begin before a frame, all that are left for None."""
-        block = []
+        block, size = [], 0
         while self._ahead and (frame is None or self._ahead[0] * self._base < frame / self._fps):
             block.append(Packet(*self._ahead))
+            size += len(self._ahead[2])
             self._ahead = next(self._packets, None)
+            if size > SOUND_BYTES:  # Sound that goes on long after the picture.
+                self._writer.write_sound(block)
+                block, size = [], 0
         if block:
             self._writer.write_sound(block)

@@ -139,7 +139,12 @@ def decode(reader, start=0, stop=None, predictor=None):
 
     Yields:
         (first frame, codes uint8 [T, h, w, heads]) of consecutive chunks, cut to [start, stop).
+
+    Raises:
+        ValueError: a start below 0 or behind stop; coder `prior` without a predictor.
     """
+    if not 0 <= start <= (start if stop is None else stop):
+        raise ValueError(f"there are no frames {start} to {stop}")
     stop = reader.frames if stop is None else min(stop, reader.frames)
     coder = make_coder(reader.header, predictor)
     expected, position = None, start
@@ -184,7 +189,8 @@ def read_codes(path, start=0, stop=None, predictor=None):
 
     Raises:
         OSError: no such file.
-        ValueError: the file is damaged (decode gives what is left of it), or takes a predictor.
+        ValueError: the file is damaged (decode gives what is left of it), or takes a predictor;
+            frames from below 0 on, or backwards.
     """
     with open(path, "rb") as file:
         try:

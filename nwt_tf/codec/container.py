@@ -19,6 +19,7 @@ _HEAD = struct.Struct("<2sBBHIIII")
 _TRAILER = struct.Struct("<I4s")
 _END = b"NWT\n"
 _KEY = 1
+_HEAD_BYTES = _HEAD.size + 2
 _SCAN_BYTES = 1 << 16
 
 
@@ -45,6 +46,13 @@ class Packet(NamedTuple):
     data: bytes
 
 
+def _largest(header):
+    """{kind: the most bytes of a payload}; no coder needs more than 8 bits a code and a little for
+    every chunk."""
+    h, w, heads = header.shape
+    return {CODES: 4 * h * w * heads * header.chunk_frames + 65536, SOUND: MAX_CHUNK_CODES}
+
+
 class Writer:
     """Writes a `.nwt` file.
 
@@ -58,6 +66,7 @@ class Writer:
     def __init__(self, file, header):
         self.header = dataclasses.replace(header, frames=UNFINISHED)
         self._file, self._records, self._frames = file, [], 0
+        self._most = _largest(header)
         self._file.write(self.header.to_bytes())
 
     def __enter__(self):
@@ -74,7 +83,11 @@ class Writer:
         self._frames += len(codes)
 
     def write_sound(self, packets):
-        """Adds packets of the sound, a list of Packet in the order of the stream."""
+        """Adds packets of the sound, a list of Packet in the order of the stream.
+
+        Raises:
+            ValueError: more bytes than a record may have, some minutes of sound.
+        """
         payload = varint.write([len(packets)])
         for packet in packets:
             # Times may begin below zero: an encoder's priming.
@@ -94,6 +107,8 @@ class Writer:
         self._file.seek(0, os.SEEK_END)
 
     def _write(self, kind, key, first, frames, payload, codes_checksum):
+        if len(payload) > self._most.get(kind, UNFINISHED):
+            raise ValueError(f"a record of {len(payload)} bytes, which no reader takes")
         fields = _HEAD.pack(
             MARKER, kind, _KEY * key, frames, first, len(payload), codes_checksum, crc32c(payload)
         )
@@ -126,10 +141,7 @@ class Reader:
         self.size = file.seek(0, os.SEEK_END)
         file.seek(0)
         self.header, self._start = Header.read(file)
-        h, w, heads = self.header.shape
-        # No coder needs more: 8 bits a code, and a little for every chunk.
-        codes = h * w * heads * self.header.chunk_frames
-        self._most = {CODES: 4 * codes + 65536, SOUND: MAX_CHUNK_CODES, INDEX: self.size}
+        self._most = _largest(self.header) | {INDEX: self.size}
         self.problems = []
         try:
             self.records = self._read_index()
@@ -140,9 +152,13 @@ class Reader:
     @property
     def frames(self):
         """Frames of the file, as far as it tells: of a damaged one perhaps fewer than it had."""
-        ends = [record.first + record.frames for record in self.records]
-        found = max(ends, default=0)
-        return found if self.header.frames == UNFINISHED else max(found, self.header.frames)
+        claimed = self.header.frames
+        return self.reach if claimed == UNFINISHED else max(self.reach, claimed)
+
+    @property
+    def reach(self):
+        """Frames up to the end of the last record that is there, whatever the header claims."""
+        return max((record.first + record.frames for record in self.records), default=0)
 
     def chunks(self, start=0, stop=None):
         """The chunks that decoding frames [start, stop) takes: from the key chunk before on."""
@@ -189,19 +205,18 @@ class Reader:
     def _record_at(self, offset):
         """(Record, its header's fields); (None, None) where there is none."""
         self._file.seek(offset)
-        head = self._file.read(_HEAD.size + 2)
-        if len(head) < _HEAD.size + 2 or head[:2] != MARKER:
+        head = self._file.read(_HEAD_BYTES)
+        if len(head) < _HEAD_BYTES or head[:2] != MARKER:
             return None, None
         fields = _HEAD.unpack_from(head)
         _, kind, flags, frames, first, length, _, _ = fields
-        checksum = struct.unpack_from("<H", head, _HEAD.size)[0]
         if (
-            checksum != crc32c(head[: _HEAD.size]) & 0xFFFF
-            or kind not in self._most
+            kind not in self._most
             or length > min(self._most[kind], self.size - offset - len(head))
             or frames > self.header.chunk_frames
             or first + frames > UNFINISHED
             or (kind == CODES) != (frames > 0)
+            or struct.unpack_from("<H", head, _HEAD.size)[0] != crc32c(head[: _HEAD.size]) & 0xFFFF
         ):
             return None, None
         key = bool(flags & _KEY)
@@ -230,6 +245,9 @@ class Reader:
         for _ in range(numbers.number()):
             length, about = numbers.number(), numbers.number()
             kind, frames = (SOUND if about & 2 else CODES), about >> 2
+            # A claim takes no memory before it is known to be in the file.
+            if not _HEAD_BYTES <= length <= record.offset - offset:
+                raise DamagedError("it lists records where there are none")
             records.append(Record(kind, bool(about & 1), first, frames, offset, length))
             offset, first = offset + length, first + frames
         if offset != record.offset or first != self.header.frames:
@@ -238,27 +256,31 @@ class Reader:
 
     def _search(self):
         """The records that are there, found by their markers and checksums."""
-        records, offset, frames = [], self._start, 0
-        while offset < self.size:
+        records, offset, frames, marked = [], self._start, 0, self._markers(self._start)
+        while offset is not None:
             record, _ = self._record_at(offset)
-            if record is None:
-                offset = self._next_marker(offset + 1)
-                continue
-            if record.kind != INDEX and record.first >= frames:
-                records.append(record)
-                frames = record.first + record.frames
-            offset += record.length
+            after = offset + 1
+            if record is not None:
+                if record.kind != INDEX and record.first >= frames:
+                    records.append(record)
+                    frames = record.first + record.frames
+                after = end = offset + record.length
+                # Where bytes were cut out, the next record lies within what this one claims.
+                if record.kind != INDEX and end < self.size and not self._record_at(end)[0]:
+                    after = offset + _HEAD_BYTES
+            offset = next((place for place in marked if place >= after), None)
         return records
 
-    def _next_marker(self, offset):
+    def _markers(self, offset):
+        """Yields every place from `offset` on where MARKER stands."""
         while offset < self.size:
             self._file.seek(offset)
             block = self._file.read(_SCAN_BYTES)
             found = block.find(MARKER)
-            if found >= 0:
-                return offset + found
+            while found >= 0:
+                yield offset + found
+                found = block.find(MARKER, found + 1)
             offset += max(1, len(block) - 1)
-        return self.size
 
 
 def _packets(payload):

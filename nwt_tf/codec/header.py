@@ -15,6 +15,7 @@ MAX_CHUNK_CODES = 1 << 22  # a chunk of a second of Mem16 at 30 frames a second 
 _FIXED = struct.Struct("<BHHBHIIHHHIf8s8s")
 _SOUND = struct.Struct("<BIBII")
 _MAX_FIELDS = 4096
+_MOST = (1 << 31) - 1  # of rates: what FFmpeg's rational numbers hold
 
 
 class DamagedError(ValueError):
@@ -79,15 +80,24 @@ class Header:
             "grid width": (w, 1, 256),
             "heads": (heads, 1, 64),
             "num_codes": (self.num_codes, 2, 256),
-            "rate": (self.rate[0], 1, 1 << 31),
-            "rate's denominator": (self.rate[1], 1, 1 << 31),
+            "rate": (self.rate[0], 1, _MOST),
+            "rate's denominator": (self.rate[1], 1, _MOST),
             "chunk_frames": (self.chunk_frames, 1, (1 << 15) - 1),
             "codes a chunk": (h * w * heads * self.chunk_frames, 1, MAX_CHUNK_CODES),
             "frames": (self.frames, 0, UNFINISHED),
         }
+        if self.sound is not None:
+            limits |= {
+                "sample_rate": (self.sound.sample_rate, 1, _MOST),
+                "channels": (self.sound.channels, 1, 255),
+                "time_base": (self.sound.time_base[0], 1, _MOST),
+                "time_base's denominator": (self.sound.time_base[1], 1, _MOST),
+            }
         for name, (value, least, most) in limits.items():
             if not least <= value <= most:
                 raise ValueError(f"{name} must lie in [{least}, {most}]. Received: {value}")
+        if not 0.01 <= self.fps <= 1000:
+            raise ValueError(f"frames a second must lie in [0.01, 1000]. Received: {self.fps}")
 
     @property
     def fps(self):
@@ -146,8 +156,6 @@ class Header:
         extradata, rest = _take_text(rest[_SOUND.size :])
         sound = None
         if SOUND_CODECS[codec] != "none":
-            if not (sample_rate and channels and base[0] and base[1]):
-                raise ValueError("sound without a rate")
             sound = Sound(SOUND_CODECS[codec], sample_rate, channels, tuple(base), extradata)
         return cls(
             CODERS[coder], (h, w, heads), num_codes, (rate, per), height, width, chunk_frames,

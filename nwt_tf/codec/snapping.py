@@ -14,7 +14,7 @@ def snap(values, guard):
 
     Args:
         values: float64 [n].
-        guard: distance from a border, in steps, below which a value is listed.
+        guard: distance from a border, in steps, below which a value is listed; a number or [n].
 
     Returns:
         (int64 [n], places int64 [k], ascending, upward bool [k]: whether each went up).

@@ -16,6 +16,7 @@ from nwt_tf.models.dvae import DVAE
 from nwt_tf.models.input_checks import check_codes
 
 CHUNK_FRAMES = 16
+MAX_CHUNK_FRAMES = 10_000  # a chunk is held in memory
 SILENCE = 1e-4  # peak amplitude under which a waveform counts as silent
 
 
@@ -36,7 +37,7 @@ class AudioToVideo:
         sampling: 'sequential', 'parallel' or 'auto', see sampler_of.
 
     Raises:
-        ValueError: for chunks of no frames, or another kind of sampling.
+        ValueError: for chunks of no or too many frames, or another kind of sampling.
     """
 
     def __init__(
@@ -49,8 +50,10 @@ class AudioToVideo:
         sampling="sequential",
         episode_styles=None,
     ):
-        if chunk_frames < 1:
-            raise ValueError(f"chunk_frames must be at least 1. Received: {chunk_frames}")
+        if not 1 <= chunk_frames <= MAX_CHUNK_FRAMES:
+            raise ValueError(
+                f"chunk_frames must lie in [1, {MAX_CHUNK_FRAMES}]. Received: {chunk_frames}"
+            )
         self.dvae, self.prior = dvae, prior
         self.footage = dict(footage)
         self.fps = self.footage["fps"]

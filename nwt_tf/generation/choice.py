@@ -35,7 +35,7 @@ class Options(NamedTuple):
         """
         if not 0 <= self.temperature < math.inf:
             raise ValueError(f"temperature must be at least 0. Received: {self.temperature}")
-        if self.top_k < 0 or self.top_k != int(self.top_k):
+        if not 0 <= self.top_k < 2**31 or self.top_k != int(self.top_k):
             raise ValueError(f"top_k must be a whole number from 0 on. Received: {self.top_k}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must lie in (0, 1]. Received: {self.top_p}")

@@ -26,12 +26,17 @@ class Session:
         style: float32 [style_dim].
         episode: float32 [1, episode_dim] of the prior.
         decoder_episode: float32 [1, episode_dim] of the dVAE.
-        seed: int.
+        seed: int of 32 bits.
         options: Options of the draws.
+
+    Raises:
+        ValueError: a seed or an option out of range.
     """
 
     def __init__(self, model, style, episode, decoder_episode, seed, options):
         self.model, self.options = model, options.check()
+        if seed != int(seed) or not -(2**31) <= seed < 2**31:
+            raise ValueError(f"seed must be a whole number of 32 bits. Received: {seed}")
         seeds = tf.constant([[seed, 0]], tf.int32)
         self.listening = model.listening.start(tf.constant(style)[None], episode, seeds)
         self.rendering = model.rendering.start(tf.constant(decoder_episode))
@@ -143,23 +148,31 @@ class Session:
 
         Raises:
             ValueError: for a file that is no session, or one of another model or version.
+            FileNotFoundError: for no file.
         """
         try:
             with np.load(Path(path), allow_pickle=False) as archive:
                 arrays = dict(archive)
             head = json.loads(arrays.pop("head").tobytes())
-            found = head["format"]
+            found, made_with = head["format"], head["model"]
         except FileNotFoundError:
             raise
         except Exception as error:
             raise ValueError(f"{path} is not a session ({type(error).__name__}).") from None
         if found != FORMAT:
             raise ValueError(f"{path} is a session of format {found}; this reads {FORMAT}.")
-        if head["model"] != fingerprint(model):
+        if made_with != fingerprint(model):
             raise ValueError(
                 f"{path} is a session of another model: resume it with the preset, precision and "
                 "chunk_frames that it began with."
             )
+        try:
+            return cls._restored(head, arrays, model)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is a damaged session ({type(error).__name__}).") from None
+
+    @classmethod
+    def _restored(cls, head, arrays, model):
         dim = model.dvae.episode_embedding.embeddings.shape[-1]
         own = model.prior.episode_embedding.embeddings.shape[-1]
         zeros = (np.zeros((1, own), np.float32), np.zeros((1, dim), np.float32))

@@ -1,4 +1,4 @@
-"""Video to .nwt files and back with small untrained models, by the commands and beneath them."""
+"""Video to .nwt files and back with small untrained models, by the commands."""
 
 import contextlib
 import dataclasses
@@ -16,6 +16,7 @@ from nwt_tf import presets
 from nwt_tf.bin import coding, coding_measures, nwt, transcoding
 from nwt_tf.codec.coding import decode, read_codes, write_codes
 from nwt_tf.codec.container import CODES, Reader
+from nwt_tf.codec.header import Header
 from nwt_tf.evaluation import video_codecs
 from nwt_tf.generation.audio_to_video import AudioToVideo
 from nwt_tf.layers.pixels import to_unit_range
@@ -138,6 +139,59 @@ def test_damage_is_said_and_the_rest_is_written(root, video, tmp_path, capsys):
     assert len(read_video(mp4)) == round(SECONDS * FPS)
 
 
+def test_of_a_file_that_breaks_off_nothing_is_made_up(root, video, tmp_path, capsys):
+    """Whatever number of frames its header claims."""
+    preset, file, mp4 = root / "preset", tmp_path / "a.nwt", tmp_path / "a.mp4"
+    run("compress", f"--preset={preset}", f"--input={video}", f"--output={file}")
+    data = file.read_bytes()
+    reader = Reader(io.BytesIO(data))
+    second = [r for r in reader.records if r.kind == CODES][1]
+    whole, length = Header.read(io.BytesIO(data))
+    claims = dataclasses.replace(whole, frames=4_000_000_000).to_bytes()
+    for header, frames in ((data[:length], 60), (claims, 4_000_000_000)):
+        file.write_bytes(header + data[length : second.offset + second.length])
+        said = refused(
+            capsys, "decompress", f"--preset={preset}", f"--input={file}", f"--output={mp4}"
+        )
+        assert "a.nwt: is damaged: its index cannot be used (the file breaks off)" in said
+        assert len(read_video(mp4)) == 50
+        with open(file, "rb") as opened:
+            reader = Reader(opened)
+            list(decode(reader))
+        assert f"frames 50 to {frames - 1} are missing" in reader.problems
+
+
+def test_a_file_that_contradicts_its_own_weights_is_refused(root, video, tmp_path, capsys):
+    preset, file = root / "preset", tmp_path / "a.nwt"
+    model = coding.Model(preset)
+    header = model.header("raw", 5)
+    h, w, heads = header.shape
+    for field, value in (
+        ("shape", (h, w, heads + 1)), ("num_codes", 200), ("height", 8000), ("width", 0),
+    ):  # fmt: skip
+        other = dataclasses.replace(header, **{field: value})
+        with open(file, "wb") as opened:
+            write_codes(opened, other, np.zeros((5, *other.shape), np.uint8))
+        said = refused(
+            capsys, "decompress", f"--preset={preset}", f"--input={file}",
+            f"--output={tmp_path / 'a.mp4'}",
+        )  # fmt: skip
+        assert f"a.nwt: claims {field}" in said
+    assert not (tmp_path / "a.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"), [("start", "nan"), ("start", "inf"), ("end", "nan"), ("end", "inf")]
+)
+def test_decompress_refuses_times_that_are_none(root, tmp_path, capsys, flag, value):
+    (tmp_path / "a.nwt").write_bytes(b"")
+    said = refused(
+        capsys, "decompress", f"--preset={root / 'preset'}", f"--input={tmp_path / 'a.nwt'}",
+        f"--output={tmp_path / 'a.mp4'}", f"--{flag}={value}",
+    )  # fmt: skip
+    assert f"{flag} must be seconds" in said
+
+
 def test_only_other_weights_are_refused(root, video, tmp_path, capsys):
     preset, file = root / "preset", tmp_path / "a.nwt"
     run("compress", f"--preset={preset}", f"--input={video}", f"--output={file}", "--coder=prior")
@@ -164,6 +218,9 @@ def test_only_other_weights_are_refused(root, video, tmp_path, capsys):
         ({"output": "no/a.nwt"}, "no such folder"),
         ({"episode": "dusk"}, "none, day, night"),
         ({"quality": "101"}, "quality"),
+        ({"quality": "nan"}, "quality"),
+        ({"key_seconds": "nan"}, "key_seconds"),
+        ({"key_seconds": "inf"}, "key_seconds"),
         ({"coder": "zip"}, "coder"),
         ({"preset": "nowhere"}, "No preset at"),
     ],
@@ -174,26 +231,6 @@ def test_compress_refuses(root, video, tmp_path, capsys, monkeypatch, flags, mes
     said = refused(capsys, "compress", *(f"--{name}={value}" for name, value in given.items()))
     assert message in said
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("kind", ["far", "har"])
-def test_other_kernels_and_another_sound_decoder_decode_the_same(tmp_path, kind):
-    """What another machine does: operations one by one, and sound that differs a little."""
-    model = coding.Model(save_preset(tmp_path / kind, kind))
-    codes = tiny_priors.codes_of(model.prior, 7)[0].astype(np.uint8)
-    mel = tiny_priors.mel_of(7)[0]
-    file, header = io.BytesIO(), model.header("prior", 2)
-    write_codes(file, header, codes, 2, coding.PriorPredictor(model, mel, "day"))
-    noise = np.random.default_rng(0).uniform(-1e-5, 1e-5, mel.shape).astype(np.float32)
-    reader = Reader(file)
-    tf.config.run_functions_eagerly(True)
-    try:
-        predictor = coding.PriorPredictor(model, mel + noise, "day")
-        parts = [part for _, part in decode(reader, predictor=predictor)]
-    finally:
-        tf.config.run_functions_eagerly(False)
-    assert reader.problems == []
-    assert np.array_equal(np.concatenate(parts), codes)
 
 
 def test_the_closest_look_is_chosen_and_less_quality_takes_fewer_bytes(root, video, tmp_path):
@@ -210,17 +247,6 @@ def test_the_closest_look_is_chosen_and_less_quality_takes_fewer_bytes(root, vid
         for quality in (100.0, 20.0)
     ]
     assert sizes[1] < sizes[0]
-
-
-def test_windows_give_everything_once_with_its_context():
-    for total in (1, 4, 5, 17):
-        items, found = [np.array([n]) for n in range(total)], []
-        for window, lead, count in transcoding._windows(iter(items), 4, 3):
-            found += window[lead : lead + count, 0].tolist()
-            first = found[-count]
-            assert lead == min(3, first)
-            assert len(window) == min(total, first + count + 3) - first + lead
-        assert found == list(range(total))
 
 
 def test_evaluate_measures_every_coder(root, video, tmp_path, monkeypatch):

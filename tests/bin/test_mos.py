@@ -1,13 +1,14 @@
 """`nwt mos`: mistakes are one line, before anything is written."""
 
+import json
 import re
 
 import pytest
 
 from data_pipeline.media import write_mp4
-from nwt_tf.bin import command, listening, mos
+from nwt_tf.bin import command, listening, mos, nwt
 from tests.bin.test_stimuli import FPS, RATE, clicks, pictures, write_wav
-from tests.evaluation.mos.small_survey import make_study, make_survey, write_survey
+from tests.evaluation.mos.small_survey import join, make_study, make_survey, take, write_survey
 
 SYSTEMS = ("ground_truth", "nwt_far", "wav2lip")
 
@@ -88,6 +89,26 @@ def test_mistakes_of_the_other_actions(tmp_path, capsys):
     assert "none.csv" in fails(capsys, action="export", survey=folder, results="none.csv")
     assert not (folder / "analysis").exists() and not (folder / "export").exists()
     assert "survey must" in fails(capsys, action="serve")
+
+
+def test_ratings_that_are_given_twice_are_refused(tmp_path, capsys):
+    """The server's own ratings once more, or a file named twice, would make intervals narrow."""
+    survey = make_survey()
+    folder = write_survey(tmp_path / "survey", survey)
+    study = make_study(folder, survey)
+    rater = join(study, "ab" * 16, experiment="overall")
+    for _ in range(3):
+        take(study, rater)
+    study.store.close()
+    nwt.main(["mos", "--action=export", f"--survey={folder}"])
+    results = folder / "export" / "ratings.csv"
+    given = {"action": "analyse", "survey": folder}
+    assert "is there already" in fails(capsys, results=results, **given)
+    (folder / "answers.sqlite").unlink()
+    assert "is there already" in fails(capsys, results=f"{results},{results}", **given)
+    nwt.main(["mos", "--action=analyse", f"--survey={folder}", f"--results={results}"])
+    kept = json.loads((folder / "analysis" / "mos.json").read_text())["cleaning"]["kept"]
+    assert kept == 1
 
 
 def test_baselines_of_one_experiment():

@@ -4,8 +4,8 @@ import io
 
 import numpy as np
 
-from nwt_tf.codec.coding import write_codes
-from nwt_tf.codec.container import Packet, Writer
+from nwt_tf.codec.coding import decode, write_codes
+from nwt_tf.codec.container import Packet, Reader, Writer
 from nwt_tf.codec.header import Header, Sound
 
 
@@ -83,3 +83,13 @@ def file_with_sound(coder="context", frames=60, chunk_frames=10):
             writer.write_sound(block)
             encoder.write(codes[start : start + chunk_frames])
     return file.getvalue(), codes, packets
+
+
+def salvage(data):
+    """({frame: codes}, problems) of a file's bytes, damaged or not; DamagedError for none."""
+    reader = Reader(io.BytesIO(data))
+    found = {}
+    for first, codes in decode(reader, predictor=predictor_of(reader.header)):
+        found |= dict(enumerate(codes, first))
+    list(reader.sound())
+    return found, reader.problems

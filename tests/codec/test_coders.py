@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -77,6 +78,51 @@ def test_an_hour(coder):
 def test_an_hour_of_mem16(coder):
     codes = np.tile(speechlike(4500, (16, 14, 8), 8, rate=0.02), (20, 1, 1, 1))
     assert np.array_equal(back(file_of(coder, codes, 8))[0], codes)
+
+
+@pytest.mark.soak
+def test_an_hour_with_a_prior():
+    codes = speechlike(90_000, (1, 2, 3), 4, rate=0.02)
+    assert np.array_equal(back(file_of("prior", codes, 4, key_chunks=10))[0], codes)
+
+
+class Again:
+    """Says at once what another predictor said of a chunk."""
+
+    def __init__(self, told):
+        self.told = told
+
+    def side(self, first, codes, key):
+        return b""
+
+    def adopt(self, first, frames, key, reader):
+        pass
+
+    def run(self, frames, choose):
+        for log_p in self.told:
+            choose(log_p)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("coder", CODERS)
+def test_a_second_of_mem16_takes_a_fiftieth_of_it(coder):
+    """Processor time of this thread, the network left out; the best of several, as others work."""
+    codes, told = speechlike(25, (16, 14, 8), 8), []
+    predictor = Predictor(1792, 8)
+    predictor.side(0, codes, True)
+    predictor.run(25, told.append)
+    header, seconds = header_of(coder, (16, 14, 8), 8), {"encode": [], "decode": []}
+    for _ in range(20):
+        encoder, decoder = (make_coder(header, Again(told)) for _ in range(2))
+        start = time.thread_time()
+        payload = encoder.encode(codes)
+        middle = time.thread_time()
+        decoder.decode(payload, 25)
+        seconds["encode"].append(middle - start)
+        seconds["decode"].append(time.thread_time() - middle)
+    speeds = {way: round(1 / min(spent)) for way, spent in seconds.items()}
+    print(f"{coder}: {speeds} times real time")
+    assert min(speeds.values()) > 50
 
 
 def test_each_coder_beats_the_one_before():

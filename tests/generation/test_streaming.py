@@ -1,5 +1,7 @@
 """Streams are the whole clip's video, however the sound is cut, and can be put aside."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -168,6 +170,21 @@ def test_what_is_no_session_is_refused(task, tmp_path):
         Session.load(tmp_path / "text", task)
     with pytest.raises(FileNotFoundError):
         Session.load(tmp_path / "none", task)
+    task.session().save(tmp_path / "whole")
+    with np.load(tmp_path / "whole") as archive:
+        arrays = dict(archive)
+    head = json.loads(arrays["head"].tobytes())
+    for name, part in (("waiting", None), ("state0", None), ("head", "model"), ("head", "options")):
+        changed = dict(arrays)
+        if part is None:
+            del changed[name]
+        else:
+            less = {key: value for key, value in head.items() if key != part}
+            changed["head"] = np.frombuffer(json.dumps(less).encode(), np.uint8)
+        with open(tmp_path / "less", "wb") as file:
+            np.savez(file, **changed)
+        with pytest.raises(ValueError, match="less is (not a|a damaged) session"):
+            Session.load(tmp_path / "less", task)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,10 @@ def test_from_pipe_to_pipe_the_video_alone_is_on_standard_output(root):
         (["--output=-"], "must end in .mp4 (with --stream, or be -)"),
         (["--output=x.mp4", "--top_p=0"], "top_p must lie in (0, 1]"),
         (["--output=x.mp4", "--sampling=parallel"], "FAR draws a frame at once"),
-        (["--output=x.mp4", "--stream", "--audio=short.wav"], "0.100 s long; at least 0.2 s"),
+        (["--output=x.mp4", "--stream", "--audio=short.wav"], "short.wav: The sound is 0.100 s"),
+        (["--output=x.mp4", "--top_k=4294967297"], "top_k must be a whole number"),
+        (["--output=x.mp4", "--seed=4294967297"], "seed must be a whole number"),
+        (["--output=x.mp4", "--chunk_frames=100000000"], "chunk_frames must lie in [1, 10000]"),
     ],
 )
 def test_what_cannot_be_is_one_line(root, tmp_path, monkeypatch, capsys, arguments, named):

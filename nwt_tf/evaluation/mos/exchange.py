@@ -105,14 +105,14 @@ def read(
     Raises:
         FileNotFoundError: no such file.
         ValueError: another kind of file, an unknown clip, a score outside 1 to 5, a doubled
-            assignment; the message names the line.
+            assignment, another survey's ratings; the message names the line.
     """
     rows = read_rows(path, ())
     columns = set(rows[0][1]) if rows else set()
     if not rows:
         raise ValueError(f"{path}: holds no rows")
     if columns >= set(COLUMNS):
-        return read_csv(path), {}
+        return read_csv(path, survey), {}
     if {"HITId", "WorkerId", MTURK_CODE} <= columns:
         return [], _read_codes(path, rows, codes)
     if set(MTURK[:3]) <= columns and "Answer.q0_url" in _lower_questions(columns):

@@ -81,18 +81,30 @@ def write_rows(path: str | os.PathLike, columns: Iterable[str], rows: Iterable[I
     os.replace(beside, path)
 
 
-def read_csv(path: str | os.PathLike) -> list[Rating]:
+def read_csv(path: str | os.PathLike, survey: Survey) -> list[Rating]:
     """Reads what write_csv wrote.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: other columns, or a score outside 1 to 5; the message names the line.
+        ValueError: other columns, a score outside 1 to 5, or a row that is none of this survey's;
+            the message names the line.
     """
-    rows = read_rows(path, COLUMNS)
-    return [
-        Rating(**row | {"score": score(path, line, row["score"]), "expected": int(row["expected"])})
-        for line, row in rows
-    ]
+    found = []
+    for line, row in read_rows(path, COLUMNS):
+        row = {column: row[column] for column in COLUMNS}
+        row["score"] = score(path, line, row["score"])
+        shown = survey.by_name.get(row["name"])
+        facts = shown and {
+            "role": shown.role,
+            "system": shown.system,
+            "clip": shown.clip,
+            "expected": str(shown.score if shown.role == "trap" else 0),
+        }
+        known = row["experiment"] in survey.experiments
+        if not (facts and known and facts.items() <= row.items()):
+            raise ValueError(f"{path}, line {line}: is no rating of this survey")
+        found.append(Rating(**row | {"expected": int(row["expected"])}))
+    return found
 
 
 def read_rows(path: str | os.PathLike, required: Iterable[str]) -> list[tuple[int, dict]]:

@@ -40,6 +40,26 @@ def test_ratings_csv_there_and_back(found, tmp_path):
     assert len(rows) == 24
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "f" * 20 + ".mp4"},
+        {"experiment": "face"},
+        {"role": "gold"},
+        {"system": "other"},
+        {"clip": "e9/z"},
+        {"expected": "two"},
+        {"expected": "4"},
+    ],
+)
+def test_a_ratings_csv_of_another_survey_is_refused(found, tmp_path, change):
+    rows, _ = found
+    first = next(row for row in rows if row.role == "sample")
+    ratings.write_csv(tmp_path / "ratings.csv", [first, first._replace(**change)])
+    with pytest.raises(ValueError, match="ratings.csv, line 3: is no rating of this survey"):
+        read(tmp_path / "ratings.csv")
+
+
 def test_mechanical_turk_there_and_back(found, tmp_path):
     rows, _ = found
     path = tmp_path / "batch.csv"

@@ -237,3 +237,5 @@ def test_progress(study):
     assert (lipsync["samples"], lipsync["fewest"], lipsync["most"]) == (20, 0, 1)
     assert overall["ratings"] == 0 and progress["target"] == 3
     assert [(row["worker"], row["tasks"]) for row in progress["raters"]] == [("W1", 1)]
+    assert study.next(rater)["step"] == "rating"  # a task under way counts when it is finished
+    assert study.progress() == progress

@@ -8,7 +8,7 @@ async function refresh() {
   try {
     const progress = await admin("GET", "progress");
     $("experiments").replaceChildren(...progress.experiments.map((e) => row(e.name, e.raters, e.samples, e.ratings, e.fewest, e.most, e.done)));
-    $("goal").textContent = `A sample is done at ${progress.target} ratings; ratings of unfinished tasks are included here.`;
+    $("goal").textContent = `A sample is done at ${progress.target} ratings; finished tasks count.`;
     $("raters").replaceChildren(...progress.raters.map((r) => row(
       r.id, r.worker, r.experiment, new Date(1000 * r.joined).toLocaleString(), r.tasks, eraser(r.id))));
     $("enter").hidden = true;
