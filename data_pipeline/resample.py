@@ -161,8 +161,10 @@ def _planes(frame) -> Planes:
 
         y, cr, cb = cv2.split(cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_RGB2YCrCb))
         return Planes(y, cb, cr)
-    rows = (np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in frame.planes)
-    return Planes(*(plane[: frame.height, : frame.width] for plane in rows))
+    shape = frame.height, frame.width
+    return Planes(
+        *(np.ndarray(shape, np.uint8, plane, 0, (plane.line_size, 1)) for plane in frame.planes)
+    )
 
 
 def _graph(frame, filters: Sequence[tuple[str, str]]):

@@ -43,6 +43,7 @@ def encode_frame(picture: np.ndarray | Planes, encoding: str, jpeg_quality: int 
 
         if isinstance(picture, Planes):
             return simplejpeg.encode_jpeg_yuv_planes(*picture, jpeg_quality, fastdct=False)
+        picture = np.ascontiguousarray(picture)
         return simplejpeg.encode_jpeg(picture, jpeg_quality, "RGB", "444", fastdct=False)
     if encoding == "png":
         import cv2
