@@ -153,7 +153,7 @@ def _remove_dataset(output_dir: str) -> None:
 
 
 def _versions() -> dict[str, str]:
-    packages = ("av", "numpy", "scipy", "opencv-python-headless")
+    packages = ("av", "numpy", "scipy", "opencv-python-headless", "simplejpeg")
     return {name: importlib.metadata.version(name) for name in packages}
 
 

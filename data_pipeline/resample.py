@@ -72,7 +72,7 @@ _FLAGS = "flags=area+accurate_rnd+full_chroma_int+full_chroma_inp"
 _RGB = ("format", "gbrp")
 _YUV = ("format", "yuv444p")
 _AS_JPEG = ":out_color_matrix=bt601:out_range=full"
-_BT601 = (2, 5, 6)  # AVColorSpace; 2, unspecified, is taken for it
+_BT601 = (2, 5, 6)  # of AVColorSpace; swscale takes 2, unspecified, for it
 
 
 class PictureScaler:
