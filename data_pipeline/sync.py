@@ -36,7 +36,7 @@ def lag_correlations(
         top, bottom, left, right = np.multiply(box, (height, height, width, width)).astype(int)
         gray = video[:, top:bottom, left:right].mean(-1, dtype=np.float32)
         motion = np.abs(np.diff(gray, axis=0)).mean((1, 2))  # [T - 1]
-        # The first of a frame's mel frames is centred on the time of its picture, their mean is not.
+        # The first of a frame's mel frames, which is centred on the time of its picture.
         sound = mel[::MELS_PER_FRAME].mean(1)
         change = np.abs(np.diff(sound))  # [T - 1]
         inner = slice(max_lag, len(change) - max_lag)
