@@ -54,6 +54,8 @@ _UPRIGHT = {
     180: (("hflip", ""), ("vflip", "")),
     270: (("transpose", "clock"),),
 }
+
+
 def turns(rotation: int) -> int:
     """A display matrix' rotation, degrees counterclockwise, to the nearest of 0, 90, 180, 270."""
     return round(rotation / 90) % 4 * 90

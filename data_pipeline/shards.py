@@ -97,7 +97,8 @@ class ShardWriter:
     """Writes the records of one split into shards `SPLIT-00000.tfrecord`, `SPLIT-00001.tfrecord`…
 
     A context manager.  A shard has another name until it is complete; on any exception the one
-    under way is removed and the finished ones stay.  `shards` lists the finished ones.
+    under way is removed and the finished ones stay.  `shards` lists the finished ones.  What a
+    killed process had under way is removed.
 
     Args:
         data_dir: Folder, made if it is missing.
@@ -108,6 +109,9 @@ class ShardWriter:
     def __init__(self, data_dir: str | os.PathLike, split: str, shard_bytes: int = 200_000_000):
         self.data_dir, self.split, self.shard_bytes = data_dir, split, shard_bytes
         files.make_folder(data_dir)
+        for name in files.names_in(data_dir):
+            if name.startswith(f"{split}-") and name.endswith(".tmp"):
+                files.remove(files.join(data_dir, name))
         self.shards: list[Shard] = []
         self._under_way = contextlib.ExitStack()
         self._file = None

@@ -29,6 +29,14 @@ def test_shards_close_at_their_size(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    (tmp_path / "train-00003.tfrecord.77.tmp").write_bytes(b"half")
+    (tmp_path / "notes.tmp").write_text("stays")
+    with ShardWriter(tmp_path, "train") as writer:
+        writer.write(b"x", "clip", 1)
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.tmp", "train-00000.tfrecord"}
+
+
 def test_no_clips_make_no_shard(tmp_path):
     with ShardWriter(tmp_path, "test") as writer:
         pass
@@ -72,10 +80,10 @@ def test_a_full_disk_removes_the_shard_under_way_and_keeps_the_finished(tmp_path
 
 
 def test_a_really_full_device(tmp_path):
-    # The shard's temporary name leads to /dev/full, where every write fails with ENOSPC.
-    (tmp_path / f"train-00000.tfrecord.{os.getpid()}.tmp").symlink_to("/dev/full")
     with pytest.raises(OSError) as caught:
         with ShardWriter(tmp_path, "train") as writer:
+            # The shard's temporary name leads to /dev/full, where every write fails with ENOSPC.
+            (tmp_path / f"train-00000.tfrecord.{os.getpid()}.tmp").symlink_to("/dev/full")
             writer.write(b"x" * 100, "clip", 1)
     assert caught.value.errno == errno.ENOSPC and "train-00000.tfrecord" in str(caught.value)
     assert not list(tmp_path.iterdir()) and writer.shards == []
