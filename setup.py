@@ -32,6 +32,7 @@ setup(
     install_requires=[
         "absl-py==2.5.1",
         "av==18.1.0",
+        "google-crc32c==1.9.0",
         "keras==3.15.1",
         "librosa==0.11.0",
         "matplotlib==3.11.2",
@@ -41,6 +42,7 @@ setup(
         "opencv-python-headless==4.14.0.94",
         "pillow==12.3.0",  # gradio and apache-beam refuse 13.
         "scipy==1.17.1",
+        "simplejpeg==1.9.0",
         "tensorboard==2.21.0",
         "tensorflow==2.21.0",
         "tensorflow-serving-api==2.21.0",  # the warm-up requests' messages

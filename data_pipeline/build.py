@@ -146,14 +146,14 @@ def _write_shards(
 
 def _remove_dataset(output_dir: str) -> None:
     """Removes a dataset, or what an interrupted build left; nothing else in the folder."""
-    shard = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.tfrecord(\.tmp)?")
+    shard = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.tfrecord(\.\d+\.tmp)?")
     for name in files.names_in(output_dir):
         if name == MANIFEST or shard.fullmatch(name):
             files.remove(files.join(output_dir, name))
 
 
 def _versions() -> dict[str, str]:
-    packages = ("tensorflow", "av", "numpy", "scipy", "opencv-python-headless")
+    packages = ("av", "numpy", "scipy", "opencv-python-headless", "simplejpeg")
     return {name: importlib.metadata.version(name) for name in packages}
 
 

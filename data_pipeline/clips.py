@@ -11,7 +11,7 @@ from data_pipeline.crop import crop_box
 from data_pipeline.media import decode_frames, index_frames, probe, sound_stretches
 from data_pipeline.mel import SAMPLE_RATE, log_mel, mel_spectrogram
 from data_pipeline.overlays import mask_overlays
-from data_pipeline.resample import PictureScaler, at_constant_rate, num_output_frames
+from data_pipeline.resample import PictureScaler, Planes, at_constant_rate, num_output_frames
 from data_pipeline.schema import ENCODINGS, Clip, encode_frame
 from data_pipeline.segment import split_at_key_frames
 from data_pipeline.sound import Stretch
@@ -72,10 +72,10 @@ class ClipSettings:
             raise ValueError(f"the footage settings lack {', '.join(missing)}")
         return cls(**stated)
 
-    def scaler(self) -> PictureScaler:
-        """From decoded frames to the pictures of a clip."""
+    def scaler(self, planes: bool = False) -> PictureScaler:
+        """From decoded frames to the pictures of a clip, RGB or planes."""
         mask = functools.partial(mask_overlays, **self.overlays) if self.mask_overlays else None
-        return PictureScaler(self.height, self.width, self.crop, mask)
+        return PictureScaler(self.height, self.width, self.crop, mask, planes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,7 +236,7 @@ def cut_job(
     Yields:
         A Cut, or (clip id, reason) for a clip that cannot be made, in the job's order.
     """
-    scaler = settings.scaler()
+    scaler = settings.scaler(planes=settings.frame_encoding == "jpeg")
     frames, ahead = decode_frames(job.path, threads, job.entry), []
     for window in job.windows:
         length = _sound_length(window, settings.fps)
@@ -250,7 +250,7 @@ def cut_job(
             for picture, data in pictures:
                 encoded.append(data)
                 if settings.suggestions:
-                    watcher.add(picture)
+                    watcher.add(picture.y if isinstance(picture, Planes) else picture)
         except _DamagedError as error:
             yield window.clip_id, str(error)
             continue
@@ -274,7 +274,7 @@ def _sound_length(window: Window, fps: float) -> int:
     return round(window.num_frames * SAMPLE_RATE / fps)
 
 
-def _pictures(window, frames, scaler, settings) -> Iterator[tuple[np.ndarray, bytes]]:
+def _pictures(window, frames, scaler, settings) -> Iterator[tuple[np.ndarray | Planes, bytes]]:
     """Each frame of the clip, as a picture and encoded."""
     shown, picture, data = None, None, b""
     for frame in at_constant_rate(frames, window.start, window.num_frames, settings.fps):

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from data_pipeline import media
+from data_pipeline.containers import open_container, packets_of, required_stream, timed
 from data_pipeline.sound import resampled
 
 
@@ -25,10 +25,9 @@ def audio_pieces(source: str | os.PathLike | BinaryIO, sample_rate: int = 24000)
         FileNotFoundError, IsADirectoryError, ValueError: As read_audio, while reading.
     """
     name = getattr(source, "name", None) if hasattr(source, "read") else source
-    with _open_pipe(source) if hasattr(source, "read") else media._open(source) as container:
-        stream = media._required_stream(container, "audio", name)
-        origin = media._origin(container)
-        frames = ((frame.time - origin, frame) for frame in media._frames(container, stream))
+    with _open_pipe(source) if hasattr(source, "read") else open_container(source) as container:
+        stream = required_stream(container, "audio", name)
+        frames = timed(container, packets_of(container, stream))
         end = 0
         for first, chunk in resampled(frames, sample_rate):
             if not np.isfinite(chunk).all():

@@ -1,6 +1,6 @@
 """The record of a clip in a TFRecord shard: one tf.train.Example, defined here and nowhere else.
 
-TensorFlow is imported where it is used: the worker processes that make clips need not load it.
+TensorFlow is imported where it is used, to read: a build writes without it.
 """
 
 import dataclasses
@@ -8,6 +8,8 @@ import dataclasses
 import numpy as np
 
 from data_pipeline.mel import NUM_MELS
+from data_pipeline.records import example
+from data_pipeline.resample import Planes
 
 SCHEMA_VERSION = 1
 ENCODINGS = ("jpeg", "png", "raw")  # of frames
@@ -32,24 +34,26 @@ class Clip:
     codes: np.ndarray | None = None  # uint8 [num_frames, grid height, grid width, heads]
 
 
-def encode_frame(picture: np.ndarray, encoding: str, jpeg_quality: int = 95) -> bytes:
+def encode_frame(picture: np.ndarray | Planes, encoding: str, jpeg_quality: int = 95) -> bytes:
     """Encodes uint8 [height, width, 3] RGB by one of ENCODINGS: "jpeg" (chroma kept whole), "png"
-    (lossless) or "raw" (as it is, in the PNG container)."""
-    import cv2
+    (lossless) or "raw" (as it is, in the PNG container).
 
-    options = {
-        "jpeg": [
-            *(cv2.IMWRITE_JPEG_QUALITY, jpeg_quality),
-            *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444),
-        ],
-        "png": [cv2.IMWRITE_PNG_COMPRESSION, 3],
-        "raw": [cv2.IMWRITE_PNG_COMPRESSION, 0],
-    }
+    Planes, too, can be encoded as JPEG, which is made of them.
+    """
     if encoding not in ENCODINGS:
         raise ValueError(f"frame_encoding must be jpeg, png or raw. Received: {encoding}")
+    if encoding == "jpeg":
+        import simplejpeg
+
+        if isinstance(picture, Planes):
+            return simplejpeg.encode_jpeg_yuv_planes(*picture, jpeg_quality, fastdct=False)
+        picture = np.ascontiguousarray(picture)
+        return simplejpeg.encode_jpeg(picture, jpeg_quality, "RGB", "444", fastdct=False)
+    import cv2
+
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    suffix = ".jpeg" if encoding == "jpeg" else ".png"
-    return cv2.imencode(suffix, bgr, options[encoding])[1].tobytes()
+    level = {"png": 3, "raw": 0}[encoding]
+    return cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, level])[1].tobytes()
 
 
 def decode_frame(encoded):
@@ -66,35 +70,23 @@ def serialize(clip: Clip) -> bytes:
     Raises:
         ValueError: Frames, codes and num_frames do not agree.
     """
-    import tensorflow as tf
-
     _check(clip)
     codes = np.zeros((0, 0, 0, 0), np.uint8) if clip.codes is None else clip.codes
-
-    def text(*values):
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=values))
-
-    def integers(*values):
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-    def floats(values):
-        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
-
-    features = {
-        "schema_version": integers(SCHEMA_VERSION),
-        "clip_id": text(clip.clip_id.encode()),
-        "episode": text(clip.episode.encode()),
-        "fps": floats([clip.fps]),
-        "height": integers(clip.height),
-        "width": integers(clip.width),
-        "num_frames": integers(clip.num_frames),
-        "frames": text(*clip.frames),
-        "mel": floats(np.asarray(clip.mel, np.float32).reshape(-1).tolist()),
-        "codes": text(codes.tobytes()),
-        "codes_shape": integers(*codes.shape),
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    return example.SerializeToString(deterministic=True)
+    return example(
+        {
+            "schema_version": [SCHEMA_VERSION],
+            "clip_id": [clip.clip_id.encode()],
+            "episode": [clip.episode.encode()],
+            "fps": np.float32([clip.fps]),
+            "height": [clip.height],
+            "width": [clip.width],
+            "num_frames": [clip.num_frames],
+            "frames": clip.frames,
+            "mel": np.asarray(clip.mel, np.float32),
+            "codes": [codes.tobytes()],
+            "codes_shape": codes.shape,
+        }
+    )
 
 
 def _check(clip: Clip) -> None:

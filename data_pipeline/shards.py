@@ -2,13 +2,12 @@
 
 import contextlib
 import dataclasses
-import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 
 from data_pipeline import files
+from data_pipeline.records import framed
 from data_pipeline.schema import SCHEMA_VERSION, SchemaVersionError
 
 MANIFEST = "dataset.json"
@@ -94,25 +93,12 @@ class Manifest:
             raise ValueError(f"{path}: is damaged ({error}); build the dataset again") from error
 
 
-@contextlib.contextmanager
-def _as_os_error(path: str) -> Iterator[None]:
-    """TensorFlow's errors of a full or broken disk become OSErrors that name the file."""
-    import tensorflow as tf
-
-    try:
-        yield
-    except tf.errors.OpError as error:
-        full = isinstance(error, tf.errors.ResourceExhaustedError) or "space" in error.message
-        raise OSError(
-            errno.ENOSPC if full else errno.EIO, f"cannot be written: {error.message}", path
-        ) from error
-
-
 class ShardWriter:
     """Writes the records of one split into shards `SPLIT-00000.tfrecord`, `SPLIT-00001.tfrecord`…
 
-    A context manager.  A shard has the suffix `.tmp` until it is complete; on any exception the one
-    under way is removed and the finished ones stay.  `shards` lists the finished ones.
+    A context manager.  A shard has another name until it is complete; on any exception the one
+    under way is removed and the finished ones stay.  `shards` lists the finished ones.  What a
+    killed process had under way is removed.
 
     Args:
         data_dir: Folder, made if it is missing.
@@ -123,10 +109,12 @@ class ShardWriter:
     def __init__(self, data_dir: str | os.PathLike, split: str, shard_bytes: int = 200_000_000):
         self.data_dir, self.split, self.shard_bytes = data_dir, split, shard_bytes
         files.make_folder(data_dir)
+        for name in files.names_in(data_dir):
+            if name.startswith(f"{split}-") and name.endswith(".tmp"):
+                files.remove(files.join(data_dir, name))
         self.shards: list[Shard] = []
-        self._writer = None
-        self._clips: dict[str, int] = {}
-        self._bytes = 0
+        self._under_way = contextlib.ExitStack()
+        self._file = None
 
     def __enter__(self) -> "ShardWriter":
         return self
@@ -135,15 +123,7 @@ class ShardWriter:
         if kind is None:
             self._finish()
         else:
-            self._discard()
-
-    @property
-    def _path(self) -> str:
-        return files.join(self.data_dir, f"{self.split}-{len(self.shards):05d}.tfrecord")
-
-    @property
-    def _beside(self) -> str:
-        return self._path + ".tmp"
+            self._under_way.__exit__(kind, error, traceback)
 
     def write(self, record: bytes, clip_id: str, num_frames: int) -> None:
         """Appends a record of schema.serialize.
@@ -151,43 +131,22 @@ class ShardWriter:
         Raises:
             OSError: The disk is full or broken.
         """
-        import tensorflow as tf
-
-        with _as_os_error(self._path):
-            if self._writer is None:
-                self._writer = tf.io.TFRecordWriter(self._beside)
-            self._writer.write(record)
-        self._clips[clip_id] = num_frames
-        self._bytes += len(record) + 16  # TFRecord's length and two checksums
-        if self._bytes >= self.shard_bytes:
+        if self._file is None:
+            path = files.join(self.data_dir, f"{self.split}-{len(self.shards):05d}.tfrecord")
+            self._file = self._under_way.enter_context(files.writing(path))
+            self._shard, self._checksum = Shard(os.path.basename(path), 0, {}), hashlib.sha256()
+        data = framed(record)
+        self._file.write(data)
+        self._checksum.update(data)
+        self._shard.clips[clip_id] = num_frames
+        self._shard.bytes += len(data)
+        if self._shard.bytes >= self.shard_bytes:
             self._finish()
 
     def _finish(self) -> None:
-        if self._writer is None:
+        if self._file is None:
             return
-        try:
-            with _as_os_error(self._path):
-                self._writer.close()
-            written = files.size(self._beside)
-            if written != self._bytes:
-                raise OSError(errno.ENOSPC, "was cut short: is the disk full?", self._path)
-            with files.reading(self._beside) as file:
-                checksum = hashlib.sha256()
-                while block := file.read(1 << 22):
-                    checksum.update(block)
-            files.move(self._beside, self._path)
-        except BaseException:
-            self._discard()
-            raise
-        name = os.path.basename(self._path)
-        self.shards.append(Shard(name, self._bytes, self._clips, checksum.hexdigest()))
-        self._writer, self._clips, self._bytes = None, {}, 0
-
-    def _discard(self) -> None:
-        import tensorflow as tf
-
-        if self._writer is not None:
-            with contextlib.suppress(tf.errors.OpError):
-                self._writer.close()
-        files.remove(self._beside)
-        self._writer, self._clips, self._bytes = None, {}, 0
+        self._file = None
+        self._under_way.close()
+        self._shard.sha256 = self._checksum.hexdigest()
+        self.shards.append(self._shard)

@@ -112,7 +112,8 @@ class PictureWatcher:
         self._last = None
 
     def add(self, picture: np.ndarray) -> None:
-        """Takes the next picture, uint8 [H, W, 3] RGB; the same object again costs nothing."""
+        """Takes the next picture, uint8 [H, W, 3] RGB or grey [H, W]; the same object again costs
+        nothing."""
         import cv2
 
         time = len(self._coarse) / self.fps
@@ -121,7 +122,7 @@ class PictureWatcher:
             self._coarse.append(self._coarse[-1])
             return
         self._last = picture
-        grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        grey = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         height, width = grey.shape
         if height != _HEIGHT:
             way = cv2.INTER_AREA if height > _HEIGHT else cv2.INTER_LINEAR

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from data_pipeline import files
+
 VIDEO_SUFFIXES = frozenset(
     ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .vob .webm .wmv".split()
 )
@@ -29,8 +31,9 @@ def find_videos(input_dir: str | os.PathLike) -> list[Video]:
 
     Raises:
         FileNotFoundError, NotADirectoryError: No such folder.
-        ValueError: No videos in it.
+        ValueError: No videos in it, or it is not on a disk.
     """
+    _check_local(input_dir)
     input_dir = Path(input_dir)
     if not input_dir.exists():
         raise FileNotFoundError(f"{input_dir}: no such folder")
@@ -59,8 +62,9 @@ def list_videos(input_list: str | os.PathLike) -> list[Video]:
 
     Raises:
         FileNotFoundError: No such text file.
-        ValueError: It is no text, or names no files.
+        ValueError: It is no text, names no files, or such that are not on a disk.
     """
+    _check_local(input_list)
     input_list = Path(input_list)
     if not input_list.is_file():
         raise FileNotFoundError(f"{input_list}: no such file")
@@ -72,11 +76,20 @@ def list_videos(input_list: str | os.PathLike) -> list[Video]:
         ) from error
     lines = [line.strip() for line in lines]
     named = [line for line in lines if line and not line.startswith("#")]
+    for line in named:
+        _check_local(line)
     paths = [Path(os.path.abspath(input_list.parent / line)) for line in named]
     if not paths:
         raise ValueError(f"{input_list}: names no files")
     folder = Path(os.path.commonpath([path.parent for path in paths]))
     return _named(folder, [path.relative_to(folder) for path in dict.fromkeys(paths)])
+
+
+def _check_local(path: str | os.PathLike) -> None:
+    if files.is_remote(path):
+        raise ValueError(
+            f"{path}: footage is read from a disk; copy it there, or mount it (gcsfuse, rclone)"
+        )
 
 
 def _named(folder: Path, paths: Iterable[Path]) -> list[Video]:

@@ -127,7 +127,9 @@ class WorkerPool:
 
 
 class Progress:
-    """A line on stderr with the estimate of the time left; quiet when that is no terminal.
+    """How far the work is, on stderr, with an estimate of the time left.
+
+    One line that changes where stderr is a terminal, else (a log) a line a minute.
 
     Args:
         total: Units of work in all.
@@ -136,19 +138,24 @@ class Progress:
 
     def __init__(self, total: int, unit: str):
         self.total, self.unit = max(total, 1), unit
-        self._start, self._shown = time.monotonic(), 0.0
+        self._start = self._shown = time.monotonic()
+        self._on_terminal = sys.stderr.isatty()
+        self._to_wipe = False
 
     def show(self, done: int) -> None:
+        """Tells that so many units are done, if it is time to."""
         now = time.monotonic()
-        if not sys.stderr.isatty() or now - self._shown < 0.5 or not done:
+        if not done or now - self._shown < (0.5 if self._on_terminal else 60.0):
             return
         self._shown = now
         rate = done / (now - self._start)
         minutes, seconds = divmod(round(max(self.total - done, 0) / rate), 60)
         line = f"{done}/{self.total} {self.unit}, {rate:.0f}/s, {minutes}:{seconds:02d} left"
-        print(f"\r{line:<60}", end="", file=sys.stderr, flush=True)
+        if self._on_terminal:
+            line, self._to_wipe = f"\r{line:<60}", True
+        print(line, end="" if self._on_terminal else "\n", file=sys.stderr, flush=True)
 
     def clear(self) -> None:
-        """Wipes the line."""
-        if self._shown:
+        """Wipes the line from a terminal."""
+        if self._to_wipe:
             print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)

@@ -159,21 +159,22 @@ def _review(videos: list, settings: dict) -> None:
 
 def _build() -> None:
     from data_pipeline.build import build_dataset
+    from data_pipeline.files import is_remote
     from data_pipeline.videos import find_videos, list_videos
 
     if bool(FLAGS.input_dir) == bool(FLAGS.input_list):
         raise ValueError("--input_dir or --input_list must be given, and not both")
     if not FLAGS.output_dir:
         raise ValueError("--output_dir must be given")
-    # The usual mistake, told before TensorFlow takes its seconds.
     videos = find_videos(FLAGS.input_dir) if FLAGS.input_dir else list_videos(FLAGS.input_list)
     settings = dataclasses.asdict(FLAGS.config)
     # The parts that --review leaves have suggestions: the build after it must ask for them, too.
     settings["suggestions"] |= FLAGS.review or FLAGS.review_file is not None
+    if is_remote(FLAGS.output_dir) or is_remote(FLAGS.parts_dir or ""):
+        command.start_tensorflow()  # for tf.io.gfile; local files do without it
     if FLAGS.review:
         _review(videos, settings)
         return
-    command.start_tensorflow()
     for name in ("validation_episodes", "test_episodes"):
         if FLAGS[name].value is not None:
             settings[name] = tuple(FLAGS[name].value)

@@ -189,7 +189,7 @@ class Prior(keras.Model):
             seed: int32 [2] of the style's draw.
             history: what the decoder is shown instead of the codes (corrupted, say), or None.
             training: see AudioEncoder's `normalize`.
-            start: int32 scalar, the sound's frame that the codes begin with, where the sound is of a
+            start: int32 scalar, the frame of the sound that the codes begin with, where it is of a
                 longer clip; None for sound and codes of one length.
 
         Returns:

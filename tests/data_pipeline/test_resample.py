@@ -1,9 +1,13 @@
+import functools
+
 import av
+import cv2
 import numpy as np
 import pytest
 
 from data_pipeline.crop import crop_box
 from data_pipeline.resample import PictureScaler, at_constant_rate, num_output_frames
+from data_pipeline.schema import encode_frame
 
 
 def choose(times, start, num_frames, fps):
@@ -70,6 +74,31 @@ def test_scaling_averages_areas_in_true_colours():
         frame = flat.reformat(format="yuv420p", dst_colorspace=space)
         frame.colorspace = tag
         assert np.abs(PictureScaler(12, 14)(frame).astype(int) - [200, 30, 40]).max() <= 2
+
+
+def as_rgb(planes):
+    return cv2.cvtColor(cv2.merge([planes.y, planes.cr, planes.cb]), cv2.COLOR_YCrCb2RGB)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("space, tag", [("itu601", 5), ("itu601", 2), ("itu709", 1)])
+@pytest.mark.parametrize("kind", ["yuv420p", "yuvj420p", "yuv444p", "yuv422p", "gbrp", "nv12"])
+def test_planes_are_the_picture_as_jpeg_holds_it(kind, space, tag, masked):
+    rng = np.random.default_rng(0)
+    # No saturated colours: where chroma mixes, RGB cuts off what planes hold.
+    blocks = rng.integers(70, 186, (6, 7, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    blocks = np.pad(blocks, ((5, 0), (3, 0), (0, 0)), "edge")
+    frame = picture(blocks).reformat(format=kind, dst_colorspace=space)
+    frame.colorspace = tag
+    mask = functools.partial(np.minimum, np.uint8(130)) if masked else None
+    shape = (12, 14, (5, 53, 3, 59), mask)
+    planes = PictureScaler(*shape, planes=True)(frame)
+    assert [plane.shape for plane in planes] == [(12, 14)] * 3
+    rgb = PictureScaler(*shape)(frame)
+    assert np.abs(as_rgb(planes).astype(int) - rgb).max() <= 5
+    assert np.abs(planes.y.astype(int) - cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)).max() <= 2
+    decoded = cv2.imdecode(np.frombuffer(encode_frame(planes, "jpeg", 100), np.uint8), 1)[..., ::-1]
+    assert np.abs(decoded.astype(int) - as_rgb(planes)).max() <= 8
 
 
 def test_scaler_takes_a_change_of_size_and_format_within_a_file():

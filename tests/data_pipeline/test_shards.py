@@ -1,9 +1,12 @@
+import contextlib
 import errno
 import json
+import os
 
 import pytest
 import tensorflow as tf
 
+from data_pipeline import files
 from data_pipeline.shards import Manifest, Shard, ShardWriter, Skip
 
 
@@ -26,6 +29,14 @@ def test_shards_close_at_their_size(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    (tmp_path / "train-00003.tfrecord.77.tmp").write_bytes(b"half")
+    (tmp_path / "notes.tmp").write_text("stays")
+    with ShardWriter(tmp_path, "train") as writer:
+        writer.write(b"x", "clip", 1)
+    assert {path.name for path in tmp_path.iterdir()} == {"notes.tmp", "train-00000.tfrecord"}
+
+
 def test_no_clips_make_no_shard(tmp_path):
     with ShardWriter(tmp_path, "test") as writer:
         pass
@@ -33,28 +44,31 @@ def test_no_clips_make_no_shard(tmp_path):
 
 
 class FullDisk:
-    """A TFRecordWriter whose disk is full after two records."""
+    """A file whose disk is full after two records."""
 
-    def __init__(self, path):
-        self.file = open(path, "wb")
-        self.left = 2
+    def __init__(self, file):
+        self.file, self.left = file, 2
 
-    def write(self, record):
+    def write(self, data):
         if not self.left:
-            raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+            raise OSError(errno.ENOSPC, "No space left on device")
         self.left -= 1
-        self.file.write(record)
-
-    def close(self):
-        self.file.close()
+        self.file.write(data)
 
 
 def test_a_full_disk_removes_the_shard_under_way_and_keeps_the_finished(tmp_path, monkeypatch):
+    writing = files.writing
+
+    @contextlib.contextmanager
+    def on_full_disk(path):
+        with writing(path) as file:
+            yield FullDisk(file)
+
     with pytest.raises(OSError, match="No space left") as caught:
         with ShardWriter(tmp_path, "train", shard_bytes=200) as writer:
             for _ in range(4):  # two records fill a shard
                 writer.write(b"x" * 100, "clip", 1)
-            monkeypatch.setattr(tf.io, "TFRecordWriter", FullDisk)
+            monkeypatch.setattr(files, "writing", on_full_disk)
             writer.shard_bytes = 10_000
             for _ in range(3):
                 writer.write(b"x" * 100, "clip", 1)
@@ -66,10 +80,10 @@ def test_a_full_disk_removes_the_shard_under_way_and_keeps_the_finished(tmp_path
 
 
 def test_a_really_full_device(tmp_path):
-    # The shard's temporary name leads to /dev/full, where every write fails with ENOSPC.
-    (tmp_path / "train-00000.tfrecord.tmp").symlink_to("/dev/full")
     with pytest.raises(OSError) as caught:
         with ShardWriter(tmp_path, "train") as writer:
+            # The shard's temporary name leads to /dev/full, where every write fails with ENOSPC.
+            (tmp_path / f"train-00000.tfrecord.{os.getpid()}.tmp").symlink_to("/dev/full")
             writer.write(b"x" * 100, "clip", 1)
     assert caught.value.errno == errno.ENOSPC and "train-00000.tfrecord" in str(caught.value)
     assert not list(tmp_path.iterdir()) and writer.shards == []

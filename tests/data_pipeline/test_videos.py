@@ -1,6 +1,6 @@
 import pytest
 
-from data_pipeline.videos import list_videos
+from data_pipeline.videos import find_videos, list_videos
 
 
 def names(path):
@@ -28,4 +28,12 @@ def test_lists_that_are_none(tmp_path):
         list_videos(tmp_path / "list.txt")
     (tmp_path / "list.txt").write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(ValueError, match="list.txt: is no text"):
+        list_videos(tmp_path / "list.txt")
+
+
+def test_footage_behind_a_scheme_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="gs://bucket/in: footage is read from a disk; copy it"):
+        find_videos("gs://bucket/in")
+    (tmp_path / "list.txt").write_text("a.mp4\ngs://bucket/b.mp4\n")
+    with pytest.raises(ValueError, match="gs://bucket/b.mp4: footage is read from a disk"):
         list_videos(tmp_path / "list.txt")

@@ -84,3 +84,14 @@ def test_errors_are_one_line(folder, tmp_path, arguments, message):
     assert message in done.stderr and done.stderr.count("\n") == 1
     assert done.stderr.startswith("nwt build_dataset: error: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_strict(folder, tmp_path):
+    footage.talk(folder / "a.mp4", seconds=1.2)
+    (folder / "empty.mp4").write_bytes(b"")
+    done = nwt(f"--input_dir={folder}", f"--output_dir={tmp_path / 'out'}", "--strict")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "nwt build_dataset: error: --strict: empty.mp4 cannot be used: is empty (0 bytes)\n"
+    )
+    assert not (tmp_path / "out").exists()

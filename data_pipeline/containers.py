@@ -1,0 +1,102 @@
+"""Opened media files: with `mp4.py` and `pipes.py` the only module that opens PyAV containers.
+
+Every time is in seconds on the file's presentation timeline, whose zero is the same for picture and
+sound, so that a frame at time t belongs to the samples around t * sample_rate.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def open_container(path: str | os.PathLike) -> Iterator:
+    """Opens a container for reading; whatever is wrong becomes one line that names the file."""
+    import av
+
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder, not a video or audio file")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: is empty (0 bytes)")
+    try:
+        container = av.open(str(path), metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError) as error:
+        with open(path, "rb") as file:
+            is_mp4 = file.read(8)[4:] == b"ftyp"
+        if is_mp4:
+            raise ValueError(
+                f"{path}: is a truncated mp4 (its index, the moov atom, is missing or broken); "
+                "copy or download it again"
+            ) from error
+        raise ValueError(f"{path}: is not a readable video or audio file") from error
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def stream_of(container, kind: str):
+    """First stream of a kind ("video" or "audio"), or None; cover pictures do not count."""
+    import av
+
+    for stream in container.streams:
+        if stream.type == kind and not stream.disposition & av.stream.Disposition.attached_pic:
+            return stream
+    return None
+
+
+def required_stream(container, kind: str, path: str | os.PathLike):
+    stream = stream_of(container, kind)
+    if stream is None:
+        raise ValueError(f"{path}: has no {kind} stream")
+    return stream
+
+
+def origin_of(container) -> float:
+    """Zero of the presentation timeline, in the container's own seconds.
+
+    MPEG streams start anywhere: their start is the zero.  A start below zero is an encoder's
+    priming that players skip, unless the picture itself starts there.
+    """
+    start = (container.start_time or 0) * 1e-6
+    if start >= 0:
+        return start
+    video = stream_of(container, "video")
+    if video is None or video.start_time is None:
+        return 0.0
+    return min(0.0, float(video.start_time * video.time_base))
+
+
+def packets_of(container, stream) -> Iterator:
+    """Packets of a stream; a file that breaks off ends there."""
+    import av
+
+    packets = container.demux(stream)
+    while True:
+        try:
+            yield next(packets)
+        except (StopIteration, av.error.FFmpegError):
+            return
+
+
+def decoded(packets: Iterable) -> Iterator:
+    """Decoded frames with timestamps; packets that cannot be decoded are passed over."""
+    import av
+
+    for packet in packets:
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            continue
+        yield from (frame for frame in frames if frame.pts is not None)
+
+
+def timed(container, packets: Iterable) -> Iterator[tuple[float, object]]:
+    """(time, decoded frame) of packets, on the container's timeline."""
+    origin = origin_of(container)
+    for frame in decoded(packets):
+        yield frame.time - origin, frame

@@ -1,0 +1,52 @@
+import io
+import os
+import time
+
+import pytest
+
+from data_pipeline import workers
+from data_pipeline.workers import Progress, WorkerPool
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("stream", [Terminal(), io.StringIO()])
+def test_progress_tells_how_long_it_will_take(stream, monkeypatch):
+    clock = [100.0]
+    monkeypatch.setattr(workers.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(workers.sys, "stderr", stream)
+    progress = Progress(1000, "frames")
+    for clock[0], done in ((100.4, 2), (160.0, 0), (200.0, 250), (200.1, 260)):
+        progress.show(done)
+    shown = "250/1000 frames, 2/s, 5:00 left"  # 250 in 100 s: 750 take 300 s
+    assert stream.getvalue().strip() == shown
+    progress.clear()
+    # A terminal's line is overwritten and wiped, a log keeps its lines.
+    wiped = stream.getvalue().rpartition("\r")[2] == ""
+    assert wiped == stream.isatty() and stream.getvalue().endswith("\n") != wiped
+
+
+def wait_and_tell(seconds, value):
+    time.sleep(seconds)
+    return value, os.getpid()
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_results_come_in_the_order_of_the_tasks(num_workers):
+    tasks = [(0.05 * (n % 3 == 0), n) for n in range(12)]
+    with WorkerPool(num_workers) as pool:
+        found = list(pool.in_order(wait_and_tell, tasks))
+    assert [value for value, _ in found] == list(range(12))
+    assert (os.getpid() in {process for _, process in found}) == (num_workers == 1)
+
+
+def die():
+    os._exit(9)
+
+
+def test_a_killed_worker_is_one_line():
+    with WorkerPool(2) as pool, pytest.raises(OSError, match="a worker process was killed"):
+        list(pool.in_order(die, [(), ()]))
