@@ -8,6 +8,7 @@ Only this machine can connect, unless --host says otherwise.
 """
 
 import logging
+import math
 import os
 
 from absl import flags
@@ -70,6 +71,9 @@ def main() -> None:
         from nwt_tf.serving import web
     except ModuleNotFoundError as error:
         raise ValueError(f"{error.name} is missing: pip install 'nwt_tf[demo]'") from error
+    for flag in ("max_seconds", "max_megabytes", "timeout", "upload_timeout"):
+        if not math.isfinite(FLAGS[flag].value):  # NaN passes for any bounds.
+            raise ValueError(f"--{flag}={FLAGS[flag].value} must be a finite number.")
     presets.locate(FLAGS.preset)
     with web.listen(FLAGS.host, FLAGS.port) as listening:  # What cannot be shows before loading.
         studio = open_studio()

@@ -10,6 +10,8 @@ import json
 
 from starlette.responses import JSONResponse
 
+from nwt_tf.serving.film import Event
+
 STALL_SECONDS = 60.0  # that a client may take nothing of what it is sent
 PIECE_BYTES = 1 << 16
 
@@ -23,8 +25,8 @@ FIGURES = {
 
 
 async def follow(job, receive):
-    """Yields a job's events to their end; stops the job when nobody listens any more."""
-    gone = asyncio.create_task(_gone(receive))
+    """Yields a job's events, 'done' or 'error' the last; stops it when nobody listens any more."""
+    gone, event = asyncio.create_task(_gone(receive)), None
     try:
         while True:
             following = asyncio.create_task(job.events.get())
@@ -32,7 +34,11 @@ async def follow(job, receive):
             if gone.done():
                 following.cancel()
                 return
-            if (event := following.result()) is None:
+            last, event = event, following.result()
+            if event is None:
+                if last is None or last.kind not in ("done", "error"):
+                    words = "The server ended before the video was done."
+                    yield Event("error", {"error": words, "status": 503})
                 return
             yield event
     finally:

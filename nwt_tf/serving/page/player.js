@@ -116,12 +116,12 @@ export class Player {
 
   tick() {
     this.show();
-    if (!this.video.paused && !this.video.ended) requestAnimationFrame(() => this.tick());
+    if (!this.video.paused) requestAnimationFrame(() => this.tick());
   }
 
   show() {
     const { video } = this;
-    const playing = !video.paused && !video.ended;
+    const playing = !video.paused; // At its end a video is paused.
     this.root.classList.toggle("playing", playing);
     this.button.setAttribute("aria-label", playing ? "Pause" : "Play");
     const now = Math.min(video.currentTime || 0, this.seconds || Infinity);
