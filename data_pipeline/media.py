@@ -1,4 +1,6 @@
-"""Media files, read: with `mp4.py` and `pipes.py` the only modules that open PyAV containers.
+"""Media files, read.
+
+With `mp4.py`, `remux.py`, `pipes.py` and `uploads.py` the only module that opens PyAV containers.
 
 Every time is in seconds on the file's presentation timeline, whose zero is the same for picture and
 sound, so that a frame at time t belongs to the samples around t * sample_rate.

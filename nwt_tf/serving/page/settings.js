@@ -27,7 +27,7 @@ export class Settings {
   slider(index, reach) {
     const row = document.createElement("div");
     row.className = "slider";
-    row.innerHTML = "<label></label><input type='range' step='0.05'><output></output>";
+    row.innerHTML = "<label></label><input type='range' step='any'><output></output>";
     const [label, input, output] = row.children;
     input.id = `style-${index}`;
     label.htmlFor = output.htmlFor = input.id;
@@ -70,7 +70,7 @@ export class Settings {
       seed: this.find("#seed").value.trim() || "0",
       temperature: this.find("#temperature").value,
     });
-    if (this.touched) query.set("style", this.sliders.map((input) => input.value).join(","));
+    if (this.touched) query.set("style", this.sliders.map((input) => Number(Number(input.value).toFixed(4))).join(","));
     return query.toString().replaceAll("'", "%27");
   }
 }
