@@ -230,7 +230,7 @@ def test_stop_and_a_lost_server(browser, serving, speech, monkeypatch):
     status(browser, "Made")
     browser.click("#stop")
     status(browser, "Stopped.")
-    assert gate.ended.wait(20)
+    assert gate.ended.wait(100)
     serving.wait(lambda: serving.jobs.taken == 0)
     gate.ended.clear()
     browser.click("#make")

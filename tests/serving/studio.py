@@ -17,9 +17,7 @@ from nwt_tf.serving.jobs import Jobs
 from nwt_tf.serving.making import Limits, Media
 from nwt_tf.serving.server import Studio, make_app
 
-LIMITS = Limits(
-    seconds=4, megabytes=0.5, characters=60, waiting=1, timeout=60, upload_seconds=2
-)
+LIMITS = Limits(seconds=4, megabytes=0.5, characters=60, waiting=1, timeout=600, upload_seconds=60)
 HOSTNAMES = ["127.0.0.1", "localhost"]
 
 
@@ -58,7 +56,7 @@ class Serving:
 
     def ask(self, method, path, body=None, headers=None, **query):
         """Sends exactly this; returns (status, headers, body as bytes)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         if query:
             path = f"{path}?{urlencode(query, quote_via=quote)}"
         connection.request(method, path, body, headers or {})
@@ -77,12 +75,12 @@ class Serving:
 
     def begin(self, path, body):
         """Sends a request and waits for nothing; returns its socket."""
-        link = socket.create_connection(("127.0.0.1", self.port), timeout=60)
+        link = socket.create_connection(("127.0.0.1", self.port), timeout=300)
         head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         link.sendall(head.encode() + body)
         return link
 
-    def wait(self, true, seconds=20):
+    def wait(self, true, seconds=100):
         """Until a function is true."""
         end = time.monotonic() + seconds
         while not true():

@@ -259,7 +259,7 @@ def test_a_client_that_reads_no_more_loses_its_place(model, sound, monkeypatch):
 
 def test_a_sound_that_trickles_is_refused(model):
     with Serving(model, upload_seconds=0.3) as serving:
-        link = socket.create_connection(("127.0.0.1", serving.port), timeout=20)
+        link = socket.create_connection(("127.0.0.1", serving.port), timeout=100)
         link.sendall(
             b"POST /v1/video HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\nRIFF"
         )
@@ -307,7 +307,7 @@ def test_a_stream_that_fails_late_breaks_off(model, sound, monkeypatch):
     monkeypatch.setattr(making, "film", late)
     with Serving(model) as serving:
         link = serving.begin("/v1/stream", sound)
-        link.settimeout(20)
+        link.settimeout(100)
         answer = b""
         while part := link.recv(10_000):
             answer += part
