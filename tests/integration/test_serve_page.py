@@ -120,7 +120,7 @@ def test_a_file_plays_while_its_video_is_made_and_is_downloaded(browser, speech,
     browser.wait("document.querySelector('#video').currentTime > .1")
     assert text(browser, "#status").endswith(" of 75 frames.") and not gate.ended.is_set()
     assert browser("document.querySelector('#video').buffered.end(0)") < SECONDS - 0.5
-    assert browser(PIXELS)
+    browser.wait(PIXELS)
     assert browser("document.querySelector('#video').webkitAudioDecodedByteCount") > 0
     assert browser("!document.querySelector('#badge').hidden") and not browser("video.muted")
     gate.opened.set()
@@ -189,7 +189,7 @@ def test_words_and_the_microphone(browser):
     assert text(browser, "#chosen-name").startswith("Recording, ")
     browser.click("#make")
     status(browser, "Done")
-    assert browser(PIXELS)
+    browser.wait(PIXELS)
 
 
 def test_a_recording_ends_at_the_limit(browser):
