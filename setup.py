@@ -12,7 +12,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "nwt_tf" / "__init__.py").read_text())[1]
-LISTENING_TESTS = ["fastapi==0.165.0", "uvicorn==0.54.0"]  # of `nwt mos --action=serve`
+WEB_SERVERS = ["fastapi==0.165.0", "uvicorn==0.54.0"]  # `nwt serve`, `nwt mos --action=serve`
 
 setup(
     name="nwt_tf",
@@ -25,7 +25,7 @@ setup(
     python_requires=">=3.11,<3.14",  # TensorFlow 2.21 has no wheels for later versions.
     packages=find_packages(include=["nwt_tf*", "data_pipeline*", "configs*"]),
     package_data={
-        "nwt_tf": ["pretrained/**/*", "evaluation/mos/templates/*"],
+        "nwt_tf": ["pretrained/**/*", "evaluation/mos/templates/*", "serving/page/*"],
         "data_pipeline": ["review_page/*"],
     },
     entry_points={"console_scripts": ["nwt = nwt_tf.bin.nwt:main"]},
@@ -40,7 +40,7 @@ setup(
         "numba==0.68.1",
         "numpy==2.4.6",
         "opencv-python-headless==4.14.0.94",
-        "pillow==12.3.0",  # gradio and apache-beam refuse 13.
+        "pillow==12.3.0",  # apache-beam refuses 13.
         "scipy==1.17.1",
         "simplejpeg==1.9.0",
         "tensorboard==2.21.0",
@@ -50,10 +50,10 @@ setup(
     extras_require={
         "cuda": ["tensorflow[and-cuda]==2.21.0"],
         "beam": ["apache-beam[tfrecord]==2.77.0"],
-        "demo": ["gradio==6.31.0"],
-        "mos": LISTENING_TESTS,
+        "demo": WEB_SERVERS,
+        "mos": WEB_SERVERS,
         "dev": [
-            *LISTENING_TESTS,
+            *WEB_SERVERS,
             "ipykernel==7.4.0",  # with nbclient: the notebook's test
             "nbclient==0.11.0",
             "pytest==9.2.0",

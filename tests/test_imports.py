@@ -28,7 +28,9 @@ ARROWS = {
         "nwt_tf.presets",
         "nwt_tf.generation",
         "nwt_tf.codec",
+        "nwt_tf.serving",
     },
+    "nwt_tf.serving": {"nwt_tf.layers", "nwt_tf.generation", "nwt_tf.codec"},
     "nwt_tf.studies": {
         "nwt_tf.layers",
         "nwt_tf.losses",

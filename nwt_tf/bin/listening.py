@@ -141,6 +141,7 @@ def serve(folder: Path, host: str, port: int, raters: int | None) -> None:
     survey = surveys.load(folder)
     try:
         from nwt_tf.evaluation.mos import server
+        from nwt_tf.serving import web
     except ModuleNotFoundError as error:
         raise ValueError(f"{error.name} is missing: pip install 'nwt_tf[mos]'") from error
     from nwt_tf.evaluation.mos.study import Study
@@ -148,8 +149,8 @@ def serve(folder: Path, host: str, port: int, raters: int | None) -> None:
     store = Store(folder / surveys.ANSWERS, survey.identity)
     study = Study(survey, store, raters)
 
-    def ready(host: str, port: int) -> None:
-        address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    def ready() -> None:
+        address = web.address(listening)
         print(f"serving {folder} at {address}/ (Ctrl-C ends it; answers are kept)")
         for name in survey.experiments:
             print(f"  {name} alone: {address}/?experiment={name}")
@@ -158,7 +159,8 @@ def serve(folder: Path, host: str, port: int, raters: int | None) -> None:
 
     try:
         app = server.make_app(study, folder, server.admin_token(folder))
-        server.serve(app, host, port, ready)
+        listening = web.listen(host, port)
+        web.serve(app, listening, ready)
     finally:
         store.close()
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "extract_codes": "nwt_tf.bin.extract_codes",
     "train_prior": "nwt_tf.bin.train_prior",
     "generate": "nwt_tf.bin.generate",
+    "serve": "nwt_tf.bin.serve",
     "compress": "nwt_tf.bin.compress",
     "decompress": "nwt_tf.bin.decompress",
     "evaluate": "nwt_tf.bin.evaluate",

@@ -1,6 +1,7 @@
 """Words to sound by a text-to-speech program of the user's choice."""
 
 import shlex
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -8,7 +9,16 @@ from pathlib import Path
 DEFAULT_COMMAND = "espeak-ng --stdin -w {wav}"
 
 
-def speak(text: str, command: str = DEFAULT_COMMAND):
+def installed(command: str) -> bool:
+    """Whether a command's program is there."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return False
+    return bool(words) and shutil.which(words[0]) is not None
+
+
+def speak(text: str, command: str = DEFAULT_COMMAND, seconds: float | None = None):
     """What a program says.
 
     Args:
@@ -16,13 +26,14 @@ def speak(text: str, command: str = DEFAULT_COMMAND):
         command: the program and its arguments, split as a shell would, run without one. {wav} is
             the sound file that it must write, {text} the text; without {text} it reads the text
             from its standard input.
+        seconds: that the program may take; None is any number.
 
     Returns:
         float32 [N], 24 kHz mono in [-1, 1].
 
     Raises:
-        ValueError: no text, no {wav} in the command, no such program, or one that fails or writes
-            no sound.
+        ValueError: no text, no {wav} in the command, no such program, or one that fails, takes
+            too long or writes no sound.
     """
     from data_pipeline.media import read_audio
 
@@ -47,7 +58,10 @@ def speak(text: str, command: str = DEFAULT_COMMAND):
                 capture_output=True,
                 text=True,
                 errors="replace",
+                timeout=seconds,
             )
+        except subprocess.TimeoutExpired:
+            raise ValueError(f"--tts_command: {program} took over {seconds:g} seconds.") from None
         except FileNotFoundError:
             raise ValueError(
                 f"--tts_command: {program} is not installed: install it "

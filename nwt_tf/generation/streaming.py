@@ -92,13 +92,24 @@ class Session:
     def push(self, samples):
         """Takes sound and yields the frames that it allows: uint8 [H, W, 3]; raises as `hear`."""
         for codes in self.hear(samples):
-            yield from self._render(codes, False)
+            yield from self.render(codes)
 
     def finish(self):
         """Ends the sound and yields the frames that are left; raises as `hear`."""
         for codes in self.hear(np.zeros(0, np.float32), last=True):
-            yield from self._render(codes, False)
-        yield from self._render(tf.zeros((1, 0, *self.rendering.codes.shape[2:]), tf.int32), True)
+            yield from self.render(codes)
+        yield from self.render()
+
+    def render(self, codes=None):
+        """Yields the frames that codes of `hear` allow, uint8 [H, W, 3]; without codes the clip
+        ends, and what is left comes."""
+        last = codes is None
+        if last:
+            codes = tf.zeros((1, 0, *self.rendering.codes.shape[2:]), tf.int32)
+        pixels, self.rendering = self.model.rendering.step(
+            self.rendering, codes, tf.constant(last)
+        )
+        yield from pixels[0].numpy()
 
     def _listen(self, piece, last):
         codes, self.listening = self.model.listening.step(
@@ -106,12 +117,6 @@ class Session:
         )
         if codes.shape[1]:
             yield codes
-
-    def _render(self, codes, last):
-        pixels, self.rendering = self.model.rendering.step(
-            self.rendering, codes, tf.constant(last)
-        )
-        yield from pixels[0].numpy()
 
     def _missing(self):
         """Samples to wait for until the next chunk can be drawn, at least one.

@@ -20,9 +20,10 @@ class Browser:
     Args:
         folder: For the profile and for downloads (`folder/downloads`).
         size: Of the window, in pixels.
+        further: Command-line arguments.
     """
 
-    def __init__(self, folder, size=(1440, 900)):
+    def __init__(self, folder, size=(1440, 900), further=()):
         self.downloads = folder / "downloads"
         self.downloads.mkdir()
         self.errors = []  # what the page's script or console complained about
@@ -31,6 +32,7 @@ class Browser:
             *(FOUND, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"),
             *("--disable-dev-shm-usage", "--disable-background-networking", "--mute-audio"),
             *("--remote-debugging-pipe", f"--user-data-dir={folder / 'profile'}"),
+            *further,
         ]
         # Chromium reads commands from file 3 and answers on file 4.
         pipes = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (*os.pipe(), *os.pipe())]

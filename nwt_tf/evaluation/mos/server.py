@@ -9,12 +9,9 @@ import csv
 import io
 import os
 import secrets
-import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-import uvicorn
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
@@ -25,21 +22,12 @@ from nwt_tf.evaluation.mos import ratings
 from nwt_tf.evaluation.mos.protocol import DEVICES, HEARING
 from nwt_tf.evaluation.mos.study import Refused, Study
 from nwt_tf.evaluation.mos.survey import CLIPS, PAGES
+from nwt_tf.serving import web
 
 MAX_BODY_BYTES = 4096
 TOKEN_FILE = "admin_token"
 _SECRET = r"^[0-9a-f]{32,64}$"
-_HEADERS = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        b"media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-        b"frame-ancestors 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
+_HEADERS = (web.content_policy(), *web.HEADERS)
 
 
 class _Body(BaseModel):
@@ -239,31 +227,3 @@ def make_app(study: Study, folder: str | os.PathLike, admin: str) -> FastAPI:
         return {"erased": True}
 
     return app
-
-
-def serve(
-    app: FastAPI, host: str, port: int, ready: Callable[[str, int], None] = lambda host, port: None
-) -> None:
-    """Serves until it is interrupted; access logs are off, so that no addresses are kept.
-
-    Args:
-        app: what make_app gave.
-        host, port: to listen at; port 0 takes a free one.
-        ready: called with both when raters can connect.
-
-    Raises:
-        OSError: the port is taken, or the host is not this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise OSError(f"cannot listen at {host}:{port} ({error.strerror})") from error
-    # asyncio sets this only on sockets that name their protocol; without it answers wait 40 ms.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    # Connections outlast a clip: nobody waits for a new one with every click.
-    quiet = {"access_log": False, "log_level": "warning", "server_header": False}
-    config = uvicorn.Config(app, timeout_keep_alive=60, **quiet)
-    with listening:
-        ready(host, listening.getsockname()[1])
-        uvicorn.Server(config).run(sockets=[listening])

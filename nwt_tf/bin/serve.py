@@ -1,0 +1,169 @@
+"""Serve a page, and a REST interface, on which any voice makes a video.
+
+The page takes a recording, a file, or words where a text-to-speech program is installed; it plays
+the video while it is made. docs/serving.md says what programs can ask, what the limits mean, and
+how to put it behind a proxy. Nothing that is sent is kept.
+
+Only this machine can connect, unless --host says otherwise.
+"""
+
+import logging
+import math
+import os
+
+from absl import flags
+
+from nwt_tf.bin import command, speech
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+FLAGS = flags.FlagValues()
+flags.DEFINE_string(
+    "preset", None, "Preset or workdir of a prior.", flag_values=FLAGS, required=True
+)
+flags.DEFINE_string(
+    "title", None, "What the page calls the preset; else its own name.", flag_values=FLAGS
+)
+flags.DEFINE_string("host", "127.0.0.1", "Address to listen at.", flag_values=FLAGS)
+flags.DEFINE_integer("port", 8000, "Port; 0 takes a free one.", 0, 65535, flag_values=FLAGS)
+flags.DEFINE_list(
+    "hostnames",
+    None,
+    "Names that browsers may call this server by; else this machine's own, or any with --host.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_float("max_seconds", 60.0, "Longest sound.", 1.0, 3600.0, flag_values=FLAGS)
+flags.DEFINE_float("max_megabytes", 20.0, "Largest file.", 0.1, 1000.0, flag_values=FLAGS)
+flags.DEFINE_integer("max_characters", 1000, "Longest text.", 1, 100_000, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "queue", 4, "Requests that may wait beside the one whose video is made.", 0, 1000,
+    flag_values=FLAGS,
+)  # fmt: skip
+flags.DEFINE_float("timeout", 300.0, "Seconds that a video may take.", 1.0, flag_values=FLAGS)
+flags.DEFINE_float(
+    "upload_timeout", 60.0, "Seconds that a sound may take to arrive.", 1.0, flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "tts_command",
+    speech.DEFAULT_COMMAND,
+    "What speaks text, see `nwt generate`; without it, or empty, the page takes sound alone.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_integer(
+    "chunk_frames", 8, "Frames drawn at a time: fewer show the first sooner.", 1, flag_values=FLAGS
+)
+flags.DEFINE_enum(
+    "precision", "float32", ["float32", "mixed_bfloat16", "bfloat16"], "See `nwt generate`.",
+    flag_values=FLAGS,
+)  # fmt: skip
+flags.DEFINE_enum(
+    "sampling", "sequential", ["sequential", "parallel", "auto"], "See `nwt generate`.",
+    flag_values=FLAGS,
+)  # fmt: skip
+
+
+def main() -> None:
+    from nwt_tf import presets
+
+    try:
+        import fastapi  # noqa: F401
+
+        from nwt_tf.serving import web
+    except ModuleNotFoundError as error:
+        raise ValueError(f"{error.name} is missing: pip install 'nwt_tf[demo]'") from error
+    for flag in ("max_seconds", "max_megabytes", "timeout", "upload_timeout"):
+        if not math.isfinite(FLAGS[flag].value):  # NaN passes for any bounds.
+            raise ValueError(f"--{flag}={FLAGS[flag].value} must be a finite number.")
+    presets.locate(FLAGS.preset)
+    with web.listen(FLAGS.host, FLAGS.port) as listening:  # What cannot be shows before loading.
+        studio = open_studio()
+        print("warming up: the first video compiles the models", flush=True)
+        rate = warm_up(studio)
+
+        from nwt_tf.serving.server import make_app
+
+        def ready() -> None:
+            pace = f"{rate:.0f} frames a second, {rate / studio.model.fps:.1f} of real time"
+            print(f"{studio.name}: {pace}")
+            print(f"serving at {web.address(listening)}/ (Ctrl-C ends it)", flush=True)
+            if FLAGS.host not in LOCAL:
+                print("everyone who reaches this address can make videos", flush=True)
+
+        try:
+            web.serve(make_app(studio, hostnames()), listening, ready, farewell_seconds=3)
+        finally:
+            studio.jobs.close()
+
+
+def hostnames() -> list[str] | None:
+    """Names that requests may use, see serving.guard; None is any."""
+    if FLAGS.hostnames:
+        return [*FLAGS.hostnames, *LOCAL, "[::1]"]
+    return [*LOCAL, "[::1]"] if FLAGS.host in LOCAL else None
+
+
+def open_studio():
+    """The preset, as the flags want it, and what makes its videos.
+
+    Raises:
+        ValueError: no such preset, or one without a prior.
+    """
+    from nwt_tf import presets
+
+    command.start_tensorflow()
+    from data_pipeline.media import LiveMp4
+    from data_pipeline.remux import ordinary_mp4
+    from data_pipeline.uploads import read_upload
+    from nwt_tf.generation.audio_to_video import AudioToVideo
+    from nwt_tf.serving.jobs import Jobs
+    from nwt_tf.serving.making import Limits, Media
+    from nwt_tf.serving.server import Studio
+
+    limits = Limits(
+        FLAGS.max_seconds,
+        FLAGS.max_megabytes,
+        FLAGS.max_characters,
+        FLAGS.queue,
+        FLAGS.timeout,
+        FLAGS.upload_timeout,
+    )
+    speaks = voice if speech.installed(FLAGS.tts_command) else None
+    model = AudioToVideo.from_preset(
+        FLAGS.preset, FLAGS.precision, chunk_frames=FLAGS.chunk_frames, sampling=FLAGS.sampling
+    )
+    card = presets.locate(FLAGS.preset) / "README.md"
+    text = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
+    name = FLAGS.title or os.path.basename(os.path.normpath(FLAGS.preset))
+    media = Media(read_upload, speaks, LiveMp4, ordinary_mp4)
+    return Studio(model, name, text, media, limits, Jobs(limits.waiting, limits.timeout))
+
+
+def voice(text: str):
+    """What the text-to-speech program says; strangers are not told how it is called.
+
+    Raises:
+        ValueError: it failed, in words for whoever sent the text.
+    """
+    # Behind a space nothing is taken for an option of the program's.
+    try:
+        return speech.speak(f" {text}", FLAGS.tts_command, seconds=30.0)
+    except ValueError as error:
+        logging.getLogger("nwt_tf.serving").warning("%s", error)
+        raise ValueError("The text could not be spoken. The server's log says why.") from None
+
+
+def warm_up(studio) -> float:
+    """Compiles everything that a video takes; returns frames a second of a later one."""
+    import numpy as np
+
+    from nwt_tf.serving.film import film
+
+    noise = np.float32(0.1 * np.random.default_rng(0).normal(size=2 * 24_000))
+    options = {"style": studio.model.style_of("none")}
+    for _ in range(2):
+        *_, done = film(studio.model, noise, options, studio.media)
+    return done.facts["frames_per_second"]
+
+
+if __name__ == "__main__":
+    command.run("serve", main, FLAGS, __doc__)

@@ -1,0 +1,1 @@
+"""`nwt serve`: a page and a REST interface that turn anyone's sound into video."""
