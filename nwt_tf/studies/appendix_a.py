@@ -167,20 +167,21 @@ def _train(dvae, digits, config, seed, objective):
     if objective == "critic":
         critic, arguments = _critic(config), {"quantizer": loss.critic_kl}
     elif objective == "class":
-        critic = _critic(config)
-        arguments = {"classification": loss.classification, "head_start": loss.head_start}
+        critic, arguments = _critic(config), {"classification": loss.classification}
     elif objective == "classifier":
         critic, arguments = _classifier(digits, config, seed), {"train_critic": False}
     if objective in ("class", "classifier"):
         arguments |= {"penultimate": True, "quantizer": loss.class_kl}
-    if critic is None:
-        dvae.start_from(digits.train_images[:1000])
+    dvae.start_from(digits.train_images[:1000])
     trainer = StudyTrainer(
         dvae,
         critic,
         gan=loss.gan,
         normalize_features=loss.normalize_features,
         score_drift=loss.score_drift,
+        head_start=loss.head_start,
+        midpoint=loss.kl_midpoint,
+        rate=loss.kl_rate,
         seed=seed,
         **arguments,
     )
