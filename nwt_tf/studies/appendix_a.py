@@ -67,10 +67,10 @@ def permutations(digits, config, folder, seeds):
 def heads(digits, config, folder, seeds):
     """Four heads: the pictures when one head is given each of its codes (Figure 3a).
 
-    Args and returns: see permutations; `same_digit` is the share of pictures, of 1,000 test images
-    each with one head changed to another code, in which a classifier sees the digit that it sees
-    in the unchanged reconstruction, and `same_digit_NAME` that of the head that changes the digit
-    least (`best_head`) and most (`worst_head`).
+    Args and returns: see permutations. 1,000 test images have one head changed to another code;
+    `same_digit` is the share in which a classifier sees the digit that it sees in the unchanged
+    reconstruction, the mean over heads, `same_digit_best_head` that of the head that changes the
+    digit least and `same_digit_worst_head` most.
     """
 
     def run(seed):
