@@ -27,10 +27,13 @@ class Loss:
     """
 
     elbo_kl: tuple = (6e-4, 1 / 784)
-    critic_kl: tuple = (2e-2, 2e-3)  # equation 8, on features of all the critic's layers
-    class_kl: tuple = (5e-2, 5e-3)  # dVAE-Class, on those of one layer
+    # The first is what fits the pixels of the head start.
+    critic_kl: tuple = (6e-4, 2e-3)  # equation 8, on features of all the critic's layers
+    class_kl: tuple = (6e-4, 5e-3)  # dVAE-Class, on those of one layer
     gan: float = 5e-3  # gamma
-    head_start: int = 250  # steps in which dVAE-Class's critic learns alone
+    kl_midpoint: float = 300.0  # of its way from first to last: a step, and the growth a step
+    kl_rate: float = 2e-2
+    head_start: int = 300  # steps on the pixels, while the critic learns its first features
     classification: float = 50.0
     normalize_features: bool = True
     score_drift: float = 1e-3

@@ -39,14 +39,11 @@ flags.DEFINE_list("batch_sizes", None, "Of the comparisons.", flag_values=FLAGS)
 command.config_flag(FLAGS, "mnist", "small")
 
 
-def seeds() -> list[int]:
-    """The seeds of --seeds."""
-    return _numbers("seeds", FLAGS.seeds, 0)
-
-
 def _numbers(flag: str, values: list[str], lowest: int) -> list[int]:
     if not values or any(not value.isdigit() or int(value) < lowest for value in values):
         raise ValueError(f"--{flag} must be whole numbers from {lowest} on, such as 8,16.")
+    if len(set(map(int, values))) < len(values):
+        raise ValueError(f"--{flag} has a number twice.")
     return [int(value) for value in values]
 
 
@@ -62,7 +59,11 @@ def main() -> None:
         raise ValueError("Give one of --data_dir and --shards.")
     if FLAGS.shards and FLAGS.study in APPENDIX_A:
         raise ValueError(f"--study={FLAGS.study} is of digits: give --data_dir, not --shards.")
-    wanted = seeds()
+    if FLAGS.only and FLAGS.study not in ("retrieval", "quantizers"):
+        raise ValueError(f"--only is of retrieval and quantizers, not of --study={FLAGS.study}.")
+    if FLAGS.batch_sizes and FLAGS.study in APPENDIX_A:
+        raise ValueError(f"--batch_sizes is of {' and '.join(COMPARISONS)}: leave it out.")
+    wanted = _numbers("seeds", FLAGS.seeds, 0)
     folder = Path(FLAGS.output_dir)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output_dir={folder} is a file: name a folder.")

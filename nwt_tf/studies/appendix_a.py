@@ -67,10 +67,10 @@ def permutations(digits, config, folder, seeds):
 def heads(digits, config, folder, seeds):
     """Four heads: the pictures when one head is given each of its codes (Figure 3a).
 
-    Args and returns: see permutations; `same_digit` is the share of pictures, of 1,000 test images
-    each with one head changed to another code, in which a classifier sees the digit that it sees
-    in the unchanged reconstruction, and `same_digit_NAME` that of the head that changes the digit
-    least (`best_head`) and most (`worst_head`).
+    Args and returns: see permutations. 1,000 test images have one head changed to another code;
+    `same_digit` is the share in which a classifier sees the digit that it sees in the unchanged
+    reconstruction, the mean over heads, `same_digit_best_head` that of the head that changes the
+    digit least and `same_digit_worst_head` most.
     """
 
     def run(seed):
@@ -167,20 +167,21 @@ def _train(dvae, digits, config, seed, objective):
     if objective == "critic":
         critic, arguments = _critic(config), {"quantizer": loss.critic_kl}
     elif objective == "class":
-        critic = _critic(config)
-        arguments = {"classification": loss.classification, "head_start": loss.head_start}
+        critic, arguments = _critic(config), {"classification": loss.classification}
     elif objective == "classifier":
         critic, arguments = _classifier(digits, config, seed), {"train_critic": False}
     if objective in ("class", "classifier"):
         arguments |= {"penultimate": True, "quantizer": loss.class_kl}
-    if critic is None:
-        dvae.start_from(digits.train_images[:1000])
+    dvae.start_from(digits.train_images[:1000])
     trainer = StudyTrainer(
         dvae,
         critic,
         gan=loss.gan,
         normalize_features=loss.normalize_features,
         score_drift=loss.score_drift,
+        head_start=loss.head_start,
+        midpoint=loss.kl_midpoint,
+        rate=loss.kl_rate,
         seed=seed,
         **arguments,
     )

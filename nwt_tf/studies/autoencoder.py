@@ -22,14 +22,15 @@ class Autoencoder(keras.Model):
     Args:
         quantizer: a studies Quantizer.
         height, width, channels: of the pictures; sides are multiples of 2 ** len(stages).
-        stages: width of each convolution of stride 2.
+        stages: width of each convolution of stride 2. None at all leaves dense layers, which are
+            convolutions with a kernel as large as the picture.
         hidden: width between the last stage and the quantiser.
         depth: 1x1 convolutions of that width on either side of the quantiser, in the place of
             dVAE-Adv's temporal block: so that a decoder can make more of codes than their sum.
         single: one Memcode a picture (Appendix A) instead of a grid of them.
 
     Raises:
-        ValueError: for sides that do not divide.
+        ValueError: for sides that do not divide, or a grid without stages.
     """
 
     def __init__(
@@ -50,8 +51,10 @@ class Autoencoder(keras.Model):
             raise ValueError(
                 f"height and width must be multiples of {stride}. Received: {height}x{width}"
             )
+        if not (stages or single):
+            raise ValueError("a grid of Memcodes needs stages")
         self.picture_shape = (height, width, channels)
-        self.rest = (height // stride, width // stride, stages[-1])
+        self.rest = (height // stride, width // stride, stages[-1] if stages else channels)
         self.single = single
         self.grid = (1, 1) if single else self.rest[:2]
         conv = {"activation": leaky_relu, "padding": "same"}
@@ -65,15 +68,18 @@ class Autoencoder(keras.Model):
         )
         self.quantizer = quantizer
         self.from_values = keras.layers.Dense(
-            math.prod(self.rest) if single else self.rest[-1], leaky_relu, name="from_values"
+            math.prod(self.rest) if single else self.rest[-1],
+            leaky_relu if stages else "tanh",
+            name="from_values",
         )
         self.ups = [
             keras.layers.Conv2D(filters, 4, name=f"up{i}", **conv)
             for i, filters in enumerate(reversed(stages[:-1]))
         ]
-        self.pixels = keras.layers.Conv2D(
-            channels, 4, padding="same", activation="tanh", name="pixels"
-        )
+        if stages:
+            self.ups.append(
+                keras.layers.Conv2D(channels, 4, padding="same", activation="tanh", name="pixels")
+            )
 
     def build(self, input_shape=None):
         if not self.built:
@@ -81,13 +87,17 @@ class Autoencoder(keras.Model):
             self(tf.zeros((1, *self.picture_shape)))
 
     def start_from(self, pictures):
-        """Lets the untrained decoder draw the median pixel of uint8 [N, height, width, channels].
+        """Lets the untrained decoder draw the median of uint8 [N, height, width, channels].
 
         The first steps would otherwise teach it the common colour by way of the codes, and leave
         them on one value for all pictures.
         """
-        median = np.median(np.asarray(to_unit_range(pictures)), axis=(0, 1, 2))  # [channels]
-        self.pixels.bias.assign(np.arctanh(np.clip(median, -0.9, 0.9)))  # not where a tanh is flat
+        pictures = np.asarray(to_unit_range(pictures))
+        # Of each pixel, or where a convolution makes them all, of each channel.
+        median = np.median(pictures, axis=(0, 1, 2) if self.ups else 0)
+        last = self.ups[-1] if self.ups else self.from_values
+        # Not where a tanh is flat.
+        last.bias.assign(np.arctanh(np.clip(median.reshape(-1), -0.9, 0.9)))
 
     def queries(self, pictures):
         """float [B, height, width, channels] in [-1, 1] -> float [B, h, w, hidden]."""
@@ -106,7 +116,7 @@ class Autoencoder(keras.Model):
         features = self.from_values(values)
         if self.single:
             features = ops.reshape(features, (-1, *self.rest))
-        for layer in (*self.ups, self.pixels):
+        for layer in self.ups:
             features = layer(upsample(features))
         return features
 
@@ -177,4 +187,4 @@ def _in_batches(function, arrays, batch):
         function(tf.constant(arrays[start : start + batch])).numpy()
         for start in range(0, len(arrays), batch)
     ]
-    return ops.convert_to_numpy(ops.concatenate(parts, axis=0))
+    return np.concatenate(parts)

