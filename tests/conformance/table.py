@@ -295,6 +295,11 @@ TABLE = {
         floats("B", "4T", 80),
         out("B", "T", 2, 2, 5),
     ),
+    "audio_encoder_normalized": Row(
+        lambda dtype: AudioEncoder((6,) * 7, (5,), normalize=True, dtype=dtype),
+        floats("B", "4T", 80),
+        out("B", "T", 2, 2, 5),
+    ),
     "style_encoder": Row(
         lambda dtype: StyleEncoder(5, 4, "concat", (4, 4), (6,) * 4, 3, dtype=dtype),
         lambda b, t: [(CODES, (b, t, 4, 3, 2))],
