@@ -76,8 +76,12 @@ class AudioEncoder(keras.layers.Layer):
         if self.normalize:
             # Weights that no gradient moves, for presets and checkpoints to carry.
             side = 2 ** len(self.pyramid.widths)
-            places = {"shape": (side, side, self.pyramid.widths[-1]), "trainable": False}
-            places["dtype"] = "float32"
+            places = {
+                "shape": (side, side, self.pyramid.widths[-1]),
+                "trainable": False,
+                "dtype": "float32",
+                "autocast": False,
+            }
             self.mean = self.add_weight(name="mean", initializer="zeros", **places)
             self.variance = self.add_weight(name="variance", initializer="ones", **places)
         self.built = True
