@@ -232,12 +232,11 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
 
     def measure():
         with settled_weights():
-            logs = [trainer.test_step(batch) for batch in held_out]
+            last.update(validation.measure_prior(trainer, held_out))
             pictures = {}
             if settings.samples:
                 fps = manifest.config["fps"]
                 pictures = validation.picture_samples(sampler, dvae, shown, fps)
-        last.update({key: float(sum(log[key] for log in logs)) / len(logs) for key in logs[0]})
         return _tagged(last), _tagged(pictures)
 
     def save(folder):

@@ -56,6 +56,34 @@ def measure_dvae(dvae, clips, fps):
     return scalars, {"clips": still(sheet), "clip": _beside(video, rendered, fps)}
 
 
+def measure_prior(trainer, clips):
+    """How well a prior foretells codes, and whether it listens.
+
+    Args:
+        trainer: a PriorTrainer.
+        clips: a list of {"mel": [1, 4 T, 80], "codes": [1, T, h, w, heads], "episode": [1]}.
+
+    Returns:
+        Scalars, means over the clips: those of its test_step, and `sound_bits`, which the sound
+        saves a code against the same sound moved by half a clip, with no history to go by. It stays
+        at zero where a prior does not listen, long before that is heard or seen.
+    """
+    logs = []
+    for clip in clips:
+        found = {key: float(value) for key, value in trainer.test_step(clip).items()}
+        moved = tf.roll(clip["mel"], clip["codes"].shape[1] // 2 * MELS_PER_FRAME, axis=1)
+        own, other = (_bits_without_history(trainer, clip, mel) for mel in (clip["mel"], moved))
+        logs.append(found | {"sound_bits": other - own})
+    return {key: float(np.mean([log[key] for log in logs])) for key in logs[0]}
+
+
+def _bits_without_history(trainer, clip, mel):
+    codes = clip["codes"]
+    history = tf.fill(tf.shape(codes), -1)
+    logs = trainer.forward_losses(mel, codes, clip["episode"], tf.constant(SEED), history)[1]
+    return float(logs["bits_per_code"])
+
+
 def picture_samples(sampler, dvae, clips, fps):
     """What a prior draws from the sound and the style of clips, beside their own codes decoded.
 
