@@ -23,6 +23,7 @@ NUM_EPISODES = 2
 CLIPS_PER_EPISODE = 40
 UNSEEN_CLIPS = 2  # an episode
 UNSEEN_SECONDS = 8.0
+TEMPERATURE = 0.5  # a prior so shortly trained is unsure of much that does not matter
 ENLARGEMENT = 4  # of the mp4's frames, so that they are seen on a screen
 _STAGES = 6
 
@@ -122,7 +123,9 @@ def listen(model, clip, seed=0):
     Returns:
         Unseen.
     """
-    generated = model.generate(clip.voice.waveform, episode=clip.episode.name, seed=seed)
+    generated = model.generate(
+        clip.voice.waveform, episode=clip.episode.name, seed=seed, temperature=TEMPERATURE
+    )
     height, width = generated.shape[1:3]
     truth = np.stack(list(clip.frames(height=height, width=width)))
     return Unseen(clip, truth, generated)
