@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from data_pipeline import media
+from data_pipeline.containers import decoded, origin_of, packets_of, stream_of
 from data_pipeline.sound import resampled, to_waveform
 
 # No playlists: their demuxers would open other files and addresses.
@@ -44,12 +44,12 @@ def read_upload(
     except (av.error.FFmpegError, ValueError):
         raise ValueError(f"This is no sound that can be read. Send {NAMES}.") from None
     with container:
-        stream = media._stream(container, "audio")
+        stream = stream_of(container, "audio")
         if stream is None:
             raise ValueError("The file has no sound.")
-        origin, until = media._origin(container), time.monotonic() + patience
-        packets = _patient(media._packets(container, stream), until)
-        frames = ((frame.time - origin, frame) for frame in media._decoded(packets))
+        origin, until = origin_of(container), time.monotonic() + patience
+        packets = _patient(packets_of(container, stream), until)
+        frames = ((frame.time - origin, frame) for frame in decoded(packets))
         pieces = resampled(_bounded(frames, max_seconds), sample_rate)
         try:
             waveform = to_waveform(_within(pieces, max_seconds, sample_rate))
