@@ -32,8 +32,15 @@ def strategy(num_gpus=None):
         tf.config.set_visible_devices(chosen, "GPU")
         return _over_hosts()
     if len(chosen) > 1:
-        return tf.distribute.MirroredStrategy([gpu.name for gpu in chosen])
+        return mirrored(tuple(gpu.name for gpu in chosen))
     return tf.distribute.get_strategy()
+
+
+@functools.cache
+def mirrored(devices):
+    """The MirroredStrategy over these devices (a tuple of names), one a process: the collective
+    operations of a second would be numbered from the start again and meet the first's."""
+    return tf.distribute.MirroredStrategy(list(devices))
 
 
 def _tf_config():

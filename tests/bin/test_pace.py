@@ -16,8 +16,9 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from configs import dvae, prior
 from nwt_tf.bin import assembly, pace
+from nwt_tf.training.distribution import mirrored
 
-assembly.strategy = lambda num_gpus: tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+assembly.strategy = lambda num_gpus: mirrored(("CPU:0", "CPU:1"))
 data = pace.Data(height=16, width=16, grid=(8, 7))
 figures = [pace.measure(each.get_config("tiny"), data, steps=2, warmup=1) for each in (prior, dvae)]
 print(json.dumps(figures))
