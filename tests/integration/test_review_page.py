@@ -140,8 +140,11 @@ def test_the_mouse_decides_plays_and_filters(browser, page):
 def test_decisions_survive_a_reload_and_can_be_loaded(browser, page, tmp_path):
     browser.open(page, PICKER)
     browser.keys("d", "k")
-    time.sleep(1)  # A loaded machine's Chromium hands storage to the next page a moment later.
-    browser.open(page)
+    for _ in range(15):  # A loaded machine's Chromium hands storage to the next page a while later.
+        time.sleep(1)
+        browser.open(page)
+        if decided(browser):
+            break
     assert decided(browser) == {"a_0001": "drop", STRANGE: "keep"}
     assert text(browser, "#status").startswith("2 decisions of an earlier visit are back.")
     content = {"format": "nwt review", "version": 1, "dataset": "0123"}

@@ -22,10 +22,10 @@ def test_one_code_for_everything_is_a_collapse():
 
 
 def test_coded_bits_of_random_codes_are_all_of_them():
-    pictures = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1)).astype(np.uint8)
-    model = Autoencoder(Memcodes(2, 4, 8), 8, 8, stages=(4, 4), hidden=16, depth=0, single=False)
+    pictures = np.random.default_rng(0).integers(0, 256, (300, 12, 12, 1)).astype(np.uint8)
+    model = Autoencoder(Memcodes(2, 4, 8), 12, 12, stages=(4, 4), hidden=16, depth=0, single=False)
     model.build()
-    codes = np.random.default_rng(1).integers(0, 4, (300, 2, 2, 2)).astype(np.int32)
+    codes = np.random.default_rng(1).integers(0, 4, (300, 3, 3, 2)).astype(np.int32)
     model.encode = lambda pictures: codes
     figures = measure(model, pictures)
     assert 3.9 < figures["entropy_bits"] <= 4 < figures["coded_bits"] < 4.4
