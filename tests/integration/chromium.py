@@ -106,8 +106,11 @@ class Browser:
         """Opens a local file or a URL; `before` is script that runs before the page's own."""
         if before:
             self.call("Page.addScriptToEvaluateOnNewDocument", source=before)
+        self("window.left = true")
         self.call("Page.navigate", url=place if isinstance(place, str) else place.as_uri())
-        self.wait("document.readyState === 'complete' && location.href !== 'about:blank'")
+        self.wait("!window.left && document.readyState === 'complete'")
+        # Chromium drops input that comes before a page's first picture.
+        self("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
 
     def __call__(self, script):
         """The value of a JavaScript expression."""

@@ -140,6 +140,7 @@ def test_the_mouse_decides_plays_and_filters(browser, page):
 def test_decisions_survive_a_reload_and_can_be_loaded(browser, page, tmp_path):
     browser.open(page, PICKER)
     browser.keys("d", "k")
+    browser.wait("decisions.size === 2")
     for _ in range(15):  # A loaded machine's Chromium hands storage to the next page a while later.
         time.sleep(1)
         browser.open(page)
