@@ -201,7 +201,8 @@ class Prior(keras.Model):
         posterior = self.style_encoder(codes)
         conditioning = self.condition(mel, posterior.sample(seed), episode, training)
         if start is not None:
-            heard = conditioning.audio[:, start : start + tf.shape(codes)[1]]
+            # A gather keeps the static length, which XLA wants; a slice from a tensor does not.
+            heard = tf.gather(conditioning.audio, start + tf.range(codes.shape[1]), axis=1)
             conditioning = conditioning._replace(audio=heard)
         return self.logits(codes if history is None else history, conditioning), posterior
 

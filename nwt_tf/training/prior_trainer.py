@@ -144,7 +144,7 @@ class PriorTrainer(Trainer):
         if self.window_frames:
             spare = tf.shape(codes)[1] - self.window_frames
             start = tf.random.stateless_uniform((), split_seed(seed, 3), 0, spare + 1, tf.int32)
-            codes = codes[:, start : start + self.window_frames]
+            codes = tf.gather(codes, start + tf.range(self.window_frames), axis=1)
         history = codes
         if self.history_noise:
             noise = split_seed(seed, 1)

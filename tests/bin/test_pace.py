@@ -30,6 +30,7 @@ def test_a_training_is_measured_and_profiled(tmp_path):
     with contextlib.redirect_stdout(printed):
         nwt.main(["benchmark", "--what=train", "--config=prior:tiny", "--grid=8,7", "--steps=3",
                   "--warmup=1", "--config.train.learning_rate=0.01",
+                  "--config.loss.window_frames=6",
                   f"--profile={tmp_path}"])  # fmt: skip
     figures = json.loads(printed.getvalue().splitlines()[-1])["prior"]
     assert figures["devices"] == 1 and figures["batch_size"] == 2 and figures["clip_frames"] == 8
