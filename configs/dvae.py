@@ -25,6 +25,7 @@ class Model:
     num_codes: int = 8
     code_dim: int = 1024
     episode_dim: int = 64
+    normalize_queries: bool = False  # queries of zero mean and unit spread; not in the paper
 
 
 @dataclasses.dataclass
@@ -166,6 +167,7 @@ def small():
             res_convs=2,
             code_dim=384,
             episode_dim=32,
+            normalize_queries=True,
         ),
         critics=narrow_critics(32),
         loss=Loss(kl=1e-3, normalize_features=True, score_drift=1e-3),

@@ -26,7 +26,7 @@ from nwt_tf.training.distribution import is_chief
 from nwt_tf.training.run import averaged_weights, check_workdir, train
 
 DVAE_FOLDER = "dvae"  # inside a codes dataset: the preset of the dVAE that made the codes
-SOUND_CLIPS = 16
+SOME_CLIPS = 16  # that statistics are measured on
 
 
 def train_dvae(data_dir, workdir, config, num_gpus=None):
@@ -56,16 +56,23 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
         (clip["video"][: 2 * settings.clip_frames], clip["episode"])
         for clip in validation.held_out_clips(data_dir, manifest)
     ]
+    seen = to_unit_range(_some(video_dataset, data_dir, config, "video"))
     last = {}
 
-    def measure():
+    @contextlib.contextmanager
+    def settled_weights():
         with averaged_weights(dvae, trainer.optimizer):
+            dvae.encoder.settle(seen)
+            yield
+
+    def measure():
+        with settled_weights():
             scalars, pictures = validation.measure_dvae(dvae, clips, manifest.config["fps"])
         last.update({name: value for name, value in scalars.items() if "/" not in name})
         return _tagged(scalars), _tagged(pictures)
 
     def save(folder):
-        with averaged_weights(dvae, trainer.optimizer):
+        with settled_weights():
             presets.write_weights(folder, "dvae", presets.variables_of(dvae))
         presets.write_config(folder, **sections)
 
@@ -201,7 +208,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
     section = presets.read_config(data_dir / DVAE_FOLDER)
     stride = 2 ** len(section["dvae"]["stages"])
     with _prepared(sequence_dataset, data_dir, workdir, config, num_gpus) as dataset:
-        sound = _some_sound(data_dir)
+        sound = _some(sequence_dataset, data_dir, config, "mel")
         trainer = assembly.prior_trainer(
             config,
             grid=(section["dvae"]["height"] // stride, section["dvae"]["width"] // stride),
@@ -271,13 +278,11 @@ def _tagged(measured):
     return {f"validation/{name}": value for name, value in measured.items()}
 
 
-def _some_sound(data_dir):
-    """Aligned log-mel of some training clips, cut to one length; the same on every host."""
-    mels = [
-        clip["mel"] for clip in itertools.islice(read_clips(data_dir, "train"), SOUND_CLIPS)
-    ]
-    shortest = min(map(len, mels))
-    return np.stack([mel[:shortest] for mel in mels])
+def _some(batches, data_dir, config, name):
+    """A mixed batch of training clips, to measure statistics on; the same on every host."""
+    settings = config.train
+    some = batches(data_dir, "train", SOME_CLIPS, settings.clip_frames, settings.seed)
+    return next(iter(some))[name]
 
 
 def _mean_styles(prior, data_dir, clips=256):

@@ -1,16 +1,15 @@
 """The audio encoder of the priors (B.2.1, first part of Tables 5 and 6)."""
 
 import keras
-import tensorflow as tf
 from keras import ops
 
+from nwt_tf.layers.feature_norm import FeatureNorm
 from nwt_tf.layers.initializers import TimeCentred, mish_uniform, standardize
 from nwt_tf.layers.mel import MELS_PER_FRAME
 from nwt_tf.layers.resample import keep_valid
 from nwt_tf.layers.spatially_connected import SpatialPyramid
 
 DILATIONS = (1, 1, 1, 1, 2, 4, 8)  # of the seven Conv1D
-EPSILON = 1e-4  # added to variances
 
 
 class AudioEncoder(keras.layers.Layer):
@@ -23,11 +22,8 @@ class AudioEncoder(keras.layers.Layer):
         widths: of the seven Conv1D.
         pyramid: of the SC3D levels.
         causal: read no sound after a frame; the paper's encoder looks ahead.
-        normalize: bring every feature of every place to zero mean and unit spread (batch
-            normalisation, Ioffe & Szegedy 2015): over the batch in training, otherwise by the
-            statistics that `settle` measured. The paper does without. What does not vary with the
-            sound is of use to the decoder from the first step and soon outgrows what does; a
-            short training without normalisation never came to listen.
+        normalize: normalise every feature of every place, see FeatureNorm. The paper does without;
+            a short training without it never came to listen.
 
     Input: float [B, 4 T, 80], log-mel aligned to the video, and for a window of a clip `valid` [T],
     see keep_valid. Output: [B, T, 2^n, 2^n, pyramid[-1]]; of a window, those at least `context`
@@ -42,7 +38,7 @@ class AudioEncoder(keras.layers.Layer):
             "causal": causal,
             "normalize": normalize,
         }
-        self.normalize = normalize
+        self.norm = FeatureNorm(2, dtype=self.dtype_policy, name="norm") if normalize else None
         padding = "causal" if causal else "same"
         self.convs = [
             keras.layers.Conv1D(
@@ -73,17 +69,9 @@ class AudioEncoder(keras.layers.Layer):
             conv.build(shape)
             shape = (*shape[:-1], conv.filters)
         self.pyramid.build(shape)
-        if self.normalize:
-            # Weights that no gradient moves, for presets and checkpoints to carry.
+        if self.norm:
             side = 2 ** len(self.pyramid.widths)
-            places = {
-                "shape": (side, side, self.pyramid.widths[-1]),
-                "trainable": False,
-                "dtype": "float32",
-                "autocast": False,
-            }
-            self.mean = self.add_weight(name="mean", initializer="zeros", **places)
-            self.variance = self.add_weight(name="variance", initializer="ones", **places)
+            self.norm.build((None, None, side, side, self.pyramid.widths[-1]))
         self.built = True
 
     def _scaled(self, mel):
@@ -98,11 +86,7 @@ class AudioEncoder(keras.layers.Layer):
 
     def call(self, mel, valid=None, training=False):
         features = self._features(mel, valid)
-        if not self.normalize:
-            return features
-        mean, variance = self._moments(features) if training else (self.mean, self.variance)
-        scale = tf.math.rsqrt(variance + EPSILON)
-        return ops.cast((ops.cast(features, "float32") - mean) * scale, features.dtype)
+        return self.norm(features, training=training) if self.norm else features
 
     def calibrate(self, mel):
         """Starts every layer at zero mean and unit spread over a batch of sound, each channel by
@@ -123,24 +107,14 @@ class AudioEncoder(keras.layers.Layer):
         self.pyramid.calibrate(features)
 
     def settle(self, mel):
-        """Measures the statistics that normalise outside training; without effect where nothing is
-        normalised.
-
-        Once, when a training's weights are measured or saved, in place of averages that follow the
-        training: they belong to just these weights, moving averages of them included.
+        """Measures what normalises outside training, see FeatureNorm; without effect where nothing
+        is normalised.
 
         Args:
             mel: as in call, of several clips of speech.
         """
-        if self.normalize:
-            mean, variance = self._moments(self._features(mel))
-            self.mean.assign(mean)
-            self.variance.assign(variance)
-
-    @staticmethod
-    def _moments(features):
-        """Mean and variance over clips and time, float32 [s, s, C]."""
-        return tf.nn.moments(tf.cast(features, tf.float32), (0, 1))
+        if self.norm:
+            self.norm.settle(self._features(mel))
 
     def get_config(self):
         return {**super().get_config(), **self._arguments}

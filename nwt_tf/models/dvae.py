@@ -1,4 +1,4 @@
-"""The dVAE-Adv generator: encoder, hard attention, decoder (sections 2.1.3 and B.1, Table 4a)."""
+"""dVAE-Adv: encoder, hard attention, decoder (sections 2.1.3 and B.1)."""
 
 import keras
 import tensorflow as tf
@@ -7,8 +7,7 @@ from keras import ops
 from nwt_tf import presets
 from nwt_tf.layers.episode_embedding import EpisodeEmbedding
 from nwt_tf.layers.hard_attention import MultiHeadHardAttention, gumbel_noise
-from nwt_tf.layers.resample import fold_time, keep_valid, unfold_time, upsample
-from nwt_tf.layers.residual import ResidualBlock2D, leaky_relu
+from nwt_tf.models.generator import TEMPORAL_KERNELS, Decoder, Encoder, generator_arguments
 from nwt_tf.models.input_checks import (
     check_at_least,
     check_codes,
@@ -16,119 +15,6 @@ from nwt_tf.models.input_checks import (
     check_finite,
     check_video,
 )
-
-TEMPORAL_KERNELS = ((4, 2, 2), (2, 2, 2), (2, 2, 2))  # of the temporal block, Table 4a
-
-
-def _conv3d(filters, kernel, policy, name):
-    return keras.layers.Conv3D(
-        filters, kernel, padding="same", activation=leaky_relu, dtype=policy, name=name
-    )
-
-
-def _generator_arguments(stages, temporal, res_convs):
-    return {
-        "stages": [list(stage) for stage in stages],
-        "temporal": list(temporal),
-        "res_convs": res_convs,
-    }
-
-
-class Encoder(keras.layers.Layer):
-    """Frames to queries: frame-wise 2D downsampling, then the temporal block.
-
-    Args:
-        stem: width of the first convolution.
-        stages: (width, residual blocks) of each stage; each ends in a convolution of stride 2.
-        temporal: widths of the 3D convolutions.
-        res_convs: convolutions a residual block.
-
-    Input: [B, T, height, width, 3]. Output: [B, T, height / 2^n, width / 2^n, temporal[-1]].
-    """
-
-    def __init__(self, stem, stages, temporal, res_convs, **kwargs):
-        super().__init__(**kwargs)
-        self._arguments = _generator_arguments(stages, temporal, res_convs) | {"stem": stem}
-        policy = self.dtype_policy
-        conv = {"padding": "same", "activation": leaky_relu, "dtype": policy}
-        self.frame_layers = [keras.layers.Conv2D(stem, 4, name="stem", **conv)]
-        for i, (width, blocks) in enumerate(stages):
-            self.frame_layers += [
-                ResidualBlock2D(width, 4, res_convs, dtype=policy, name=f"stage{i}_res{j}")
-                for j in range(blocks)
-            ]
-            self.frame_layers.append(
-                keras.layers.Conv2D(width, 4, strides=2, name=f"stage{i}_down", **conv)
-            )
-        self.temporal_layers = [
-            _conv3d(width, kernel, policy, f"temporal{i}")
-            for i, (width, kernel) in enumerate(zip(temporal, TEMPORAL_KERNELS, strict=True))
-        ]
-
-    def call(self, video):
-        frames = fold_time(ops.cast(video, self.compute_dtype))
-        for layer in self.frame_layers:
-            frames = layer(frames)
-        features = unfold_time(frames, like=video)
-        for layer in self.temporal_layers:
-            features = layer(features)
-        return features
-
-    def get_config(self):
-        return {**super().get_config(), **self._arguments}
-
-
-class Decoder(keras.layers.Layer):
-    """Memcode values to frames: the encoder mirrored, with nearest-neighbour upsampling (B.1.3).
-
-    Arguments are the encoder's. Input: [B, T, h, w, C]. Output: float32 [B, T, h 2^n, w 2^n, 3] in
-    (-1, 1).
-    """
-
-    def __init__(self, stages, temporal, res_convs, **kwargs):
-        super().__init__(**kwargs)
-        self._arguments = _generator_arguments(stages, temporal, res_convs)
-        policy = self.dtype_policy
-        conv = {"padding": "same", "dtype": policy}
-        self.temporal_layers = [
-            _conv3d(width, kernel, policy, f"temporal{i}")
-            for i, (width, kernel) in enumerate(
-                zip(reversed(temporal), reversed(TEMPORAL_KERNELS), strict=True)
-            )
-        ]
-        self.stages = [
-            (
-                keras.layers.Conv2D(width, 4, activation=leaky_relu, name=f"stage{i}_up", **conv),
-                [
-                    ResidualBlock2D(width, 4, res_convs, dtype=policy, name=f"stage{i}_res{j}")
-                    for j in range(blocks)
-                ],
-            )
-            for i, (width, blocks) in enumerate(reversed(stages))
-        ]
-        self.pixels = keras.layers.Conv2D(3, 4, activation="tanh", name="pixels", **conv)
-
-    def call(self, values):
-        return self.frames(self.temporal(values))
-
-    def temporal(self, values, valid=None):
-        """The temporal block; of a window with `valid` [T], see keep_valid."""
-        values = keep_valid(values, valid)
-        for layer in self.temporal_layers:
-            values = keep_valid(layer(values), valid)
-        return values
-
-    def frames(self, values):
-        """Everything behind the temporal block, frame by frame."""
-        frames = fold_time(values)
-        for up, blocks in self.stages:
-            frames = up(upsample(frames))
-            for block in blocks:
-                frames = block(frames)
-        return ops.cast(unfold_time(self.pixels(frames), like=values), "float32")
-
-    def get_config(self):
-        return {**super().get_config(), **self._arguments}
 
 
 class DVAE(keras.Model):
@@ -140,6 +26,7 @@ class DVAE(keras.Model):
         num_heads, num_codes, code_dim: of the hard attention.
         num_episodes: named episodes; the embedding has a further row for 'none'.
         episode_dim: width of the episode embedding, concatenated to the attention output (B.3).
+        normalize_queries: see Encoder's `normalize`.
 
     Raises:
         ValueError: for sizes that do not divide, no heads, a codebook of one. Every public call
@@ -159,6 +46,7 @@ class DVAE(keras.Model):
         code_dim=1024,
         num_episodes=0,
         episode_dim=64,
+        normalize_queries=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -175,19 +63,22 @@ class DVAE(keras.Model):
             "height": height,
             "width": width,
             "stem": stem,
-            **_generator_arguments(stages, temporal, res_convs),
+            **generator_arguments(stages, temporal, res_convs),
             "num_heads": num_heads,
             "num_codes": num_codes,
             "code_dim": code_dim,
             "num_episodes": num_episodes,
             "episode_dim": episode_dim,
+            "normalize_queries": normalize_queries,
         }
         self.height, self.width = height, width
         self.grid = (height // stride, width // stride)
         self.num_heads, self.num_codes = num_heads, num_codes
         self.num_episodes = num_episodes
         policy = self.dtype_policy
-        self.encoder = Encoder(stem, stages, temporal, res_convs, dtype=policy, name="encoder")
+        self.encoder = Encoder(
+            stem, stages, temporal, res_convs, normalize_queries, dtype=policy, name="encoder"
+        )
         self.attention = MultiHeadHardAttention(
             num_heads, num_codes, code_dim, dtype=policy, name="attention"
         )
@@ -230,7 +121,8 @@ class DVAE(keras.Model):
         check_video(video, self.height, self.width)
         check_finite("video", video)
         episode = self._episode(episode, like=video)
-        quantized = self.attention(self.encoder(video), seed=seed, training=training)
+        quantized = self.attention(
+            self.encoder(video, training=training), seed=seed, training=training)
         return self.render(quantized.values, episode), quantized
 
     def _episode(self, episode, like):

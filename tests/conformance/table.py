@@ -22,7 +22,8 @@ from nwt_tf.layers.residual import ResidualBlock2D
 from nwt_tf.layers.spatially_connected import SpatiallyConnected3D, SpatialPyramid
 from nwt_tf.models.audio_encoder import AudioEncoder
 from nwt_tf.models.critics import Critic, Critics
-from nwt_tf.models.dvae import DVAE, Decoder, Encoder
+from nwt_tf.models.dvae import DVAE
+from nwt_tf.models.generator import Decoder, Encoder
 from nwt_tf.models.style_encoder import StyleEncoder, StylePyramid
 from tests.models import tiny_priors
 
@@ -241,6 +242,11 @@ TABLE = {
     ),
     "encoder": Row(
         lambda dtype: Encoder(stem=4, **GENERATOR, dtype=dtype),
+        floats("B", "T", 8, 12, 3),
+        out("B", "T", 2, 3, 6),
+    ),
+    "encoder_normalized": Row(
+        lambda dtype: Encoder(stem=4, **GENERATOR, normalize=True, dtype=dtype),
         floats("B", "T", 8, 12, 3),
         out("B", "T", 2, 3, 6),
     ),
