@@ -70,7 +70,11 @@ def torch_side(batch):
                 if device == "cuda":
                     torch.cuda.synchronize()
 
-            times[name] = median_ms(work)
+            try:
+                times[name] = median_ms(work)
+            except RuntimeError as error:  # PyTorch 2.11 compiles no bfloat16 backward of it.
+                print(f"nwt-pytorch, {name}: {str(error).splitlines()[0]}", file=sys.stderr)
+                times[name] = None
     return times, *found
 
 
@@ -148,6 +152,9 @@ def main():
     times = {side: json.loads(str(found[side]["times"])) for side in found}
     for name in times["torch"]:
         pair = times["torch"][name], times["tensorflow"][name]
+        if pair[0] is None:
+            print(f"{name:<20} nwt-pytorch   failed     nwt_tf {pair[1]:8.2f} ms")
+            continue
         print(f"{name:<20} nwt-pytorch {pair[0]:8.2f} ms  nwt_tf {pair[1]:8.2f} ms  "
               f"{pair[0] / pair[1]:.1f} times")  # fmt: skip
     print(json.dumps({"batch": arguments.batch, "queries": 224, **times}))
