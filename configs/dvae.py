@@ -261,6 +261,7 @@ def demo():
         num_codes=4,
         code_dim=64,
         episode_dim=8,
+        normalize_queries=True,
     )
     config.critics = shallow_critics(6, 4)
     config.train = dataclasses.replace(

@@ -256,6 +256,7 @@ class Footage:
 
     @staticmethod
     def keep_if_worth(folder: str) -> None:
-        """After a failure: removes a folder of parts in which no clip was finished."""
-        if not any(name.endswith(".json") for name in files.names_in(folder)):
+        """After a failure: removes a folder of parts in which there is no finished clip."""
+        clips = [name for name in files.names_in(folder) if name.endswith(".clips")]
+        if not any(files.size(files.join(folder, name)) for name in clips):
             files.remove_folder(folder)

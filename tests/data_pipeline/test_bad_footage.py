@@ -4,6 +4,7 @@ import av
 import numpy as np
 import pytest
 
+from data_pipeline.cutting import Footage
 from tests.data_pipeline import footage
 from tests.data_pipeline.test_build import built
 
@@ -40,6 +41,17 @@ def test_unusable_footage_is_skipped_and_named(folder, tmp_path):
     (folder / "good.mp4").unlink()
     with pytest.raises(ValueError, match="none of its videos can be used; the first is empty.mp4"):
         built(folder, tmp_path / "none")
+
+
+def test_parts_without_a_clip_are_not_worth_keeping(tmp_path):
+    for content, kept in ((b"", False), (b"a clip", True)):
+        parts = tmp_path / "parts"
+        parts.mkdir()
+        (parts / "key.plan").write_text("{}")
+        (parts / "key-0000.json").write_text("{}")
+        (parts / "key-0000.clips").write_bytes(content)
+        Footage.keep_if_worth(str(parts))
+        assert parts.exists() == kept
 
 
 def test_short_clips_are_no_error_even_when_strict(folder, tmp_path):
