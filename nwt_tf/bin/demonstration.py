@@ -59,7 +59,10 @@ def demonstrate(folder, seed=0):
         config = _seeded(dvae_configs.get_config("demo"), seed)
         finished(stages.train_dvae(folder / "shards", folder / "dvae", config), config)
     with _stage(4, "Training the prior: from sound, style and past Memcodes to the next ones."):
-        stages.extract_codes(folder / "dvae", folder / "shards", folder / "codes", seed=seed)
+        # The likeliest codes: after so short a training a draw is more noise than picture.
+        stages.extract_codes(
+            folder / "dvae", folder / "shards", folder / "codes", sampled=False, seed=seed
+        )
         config = _seeded(prior_configs.get_config("demo"), seed)
         finished(stages.train_prior(folder / "codes", folder / "prior", config), config)
     with _stage(5, "Generating video from sound that neither model has heard."):
