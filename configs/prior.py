@@ -270,7 +270,7 @@ def tiny_har():
 def demo():
     """FAR for the demo's 16x14 Memcodes, in two minutes on two CPU cores.
 
-    What makes it listen within a thousand steps: no history for all clips at first and for 40 %
+    What makes it listen within so few steps: no history for all clips at first and for 40 %
     of them in the end, and a corrupted one for the rest; an audio encoder that starts at unit
     spread (AudioEncoder.calibrate), with normalised features, and that hears more than the decoder
     is trained on. A weight of the style's KL above 1 keeps the look in the episode's embedding.
@@ -296,7 +296,7 @@ def demo():
         config.train,
         batch_size=4,
         clip_frames=45,
-        steps=1000,
+        steps=1300,
         schedule="cosine",
         learning_rate=1.6e-3,
         minimum_rate=1e-4,
@@ -305,7 +305,7 @@ def demo():
         clip_norm=1.0,
         ema=0.98,
         log_every=20,
-        validate_every=500,
+        validate_every=650,
     )
     return config
 

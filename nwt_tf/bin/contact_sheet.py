@@ -119,7 +119,9 @@ def _draw_panel(axes, panel):
     times = np.arange(total)[shown] / panel.fps
     begin, end = times[0], times[-1] + 1 / panel.fps
     title.axis("off")
-    title.text(0, 0.3, panel.title, fontsize=12, weight="bold", color=_INK)
+    # In the axes' own units: its limits become the seconds that are shown.
+    place = {"transform": title.transAxes}
+    title.text(0, 0.3, panel.title, fontsize=12, weight="bold", color=_INK, **place)
     for axis, (label, video) in zip(films, panel.videos.items(), strict=True):
         axis.imshow(film(video[shown]), aspect="auto", extent=(begin, end, 0, 1))
         _name(axis, label)

@@ -23,7 +23,7 @@ NUM_EPISODES = 2
 CLIPS_PER_EPISODE = 40
 UNSEEN_CLIPS = 2  # an episode
 UNSEEN_SECONDS = 8.0
-TEMPERATURE = 0.5  # a prior so shortly trained is unsure of much that does not matter
+TEMPERATURE = 0.3  # a prior so shortly trained is unsure of much that does not matter
 ENLARGEMENT = 4  # of the mp4's frames, so that they are seen on a screen
 _STAGES = 6
 
