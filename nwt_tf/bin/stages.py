@@ -56,7 +56,9 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
         (clip["video"][: 2 * settings.clip_frames], clip["episode"])
         for clip in validation.held_out_clips(data_dir, manifest)
     ]
-    seen = to_unit_range(_some(video_dataset, data_dir, config, "video"))
+    seen = None
+    if dvae.encoder.norm:
+        seen = to_unit_range(_some(video_dataset, data_dir, config, "video"))
     last = {}
 
     @contextlib.contextmanager
