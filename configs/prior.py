@@ -296,7 +296,7 @@ def demo():
         config.train,
         batch_size=4,
         clip_frames=45,
-        steps=1300,
+        steps=1000,
         schedule="cosine",
         learning_rate=1.6e-3,
         minimum_rate=1e-4,
@@ -305,7 +305,7 @@ def demo():
         clip_norm=1.0,
         ema=0.98,
         log_every=20,
-        validate_every=650,
+        validate_every=500,
     )
     return config
 
