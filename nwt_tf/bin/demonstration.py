@@ -15,6 +15,7 @@ from data_pipeline.build import build_dataset
 from data_pipeline.media import write_mp4
 from data_pipeline.synthetic import Clip, make_clip, mouth_opening, write_footage
 from nwt_tf.bin import contact_sheet, measuring, stages
+from nwt_tf.bin.extraction import extract_codes
 from nwt_tf.bin.held_out import Clips
 from nwt_tf.evaluation.reconstruction import reconstruct
 from nwt_tf.generation.audio_to_video import AudioToVideo
@@ -59,7 +60,7 @@ def demonstrate(folder, seed=0):
         config = _seeded(dvae_configs.get_config("demo"), seed)
         finished(stages.train_dvae(folder / "shards", folder / "dvae", config), config)
     with _stage(4, "Training the prior: from sound, style and past Memcodes to the next ones."):
-        stages.extract_codes(folder / "dvae", folder / "shards", folder / "codes", seed=seed)
+        extract_codes(folder / "dvae", folder / "shards", folder / "codes", seed=seed)
         config = _seeded(prior_configs.get_config("demo"), seed)
         finished(stages.train_prior(folder / "codes", folder / "prior", config), config)
     with _stage(5, "Generating video from sound that neither model has heard."):

@@ -1,31 +1,23 @@
-"""The stages of a training as functions: where footage (data_pipeline) and models (nwt_tf) meet.
+"""Both trainings as functions: where footage (data_pipeline) and models (nwt_tf) meet.
 
-`nwt train_dvae`, `nwt extract_codes`, `nwt train_prior` and `nwt demo` call them.
+`nwt train_dvae`, `nwt train_prior` and `nwt demo` call them; extraction.py is the stage between.
 """
 
 import contextlib
-import dataclasses
 import functools
-import itertools
-import json
-import shutil
 from pathlib import Path
 
-import numpy as np
-import tensorflow as tf
-
-from data_pipeline.dataset import read_clips, sequence_dataset, video_dataset
-from data_pipeline.schema import serialize
-from data_pipeline.shards import Manifest, ShardWriter
+from data_pipeline.dataset import sequence_dataset, video_dataset
+from data_pipeline.shards import Manifest
 from nwt_tf import presets
-from nwt_tf.bin import assembly, validation
+from nwt_tf.bin import assembly, preset_sections, validation
+from nwt_tf.bin.extraction import DVAE_FOLDER, copy_dvae
 from nwt_tf.generation.sampler import Sampler
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE
 from nwt_tf.training.distribution import is_chief
 from nwt_tf.training.run import averaged_weights, check_workdir, train
 
-DVAE_FOLDER = "dvae"  # inside a codes dataset: the preset of the dVAE that made the codes
 SOME_CLIPS = 16  # that statistics are measured on
 
 
@@ -49,8 +41,8 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
     dvae = trainer.dvae
     sections = {
         "dvae": dvae.get_config(),
-        "footage": _footage(manifest),
-        "training": _plain(config),
+        "footage": preset_sections.footage(manifest),
+        "training": preset_sections.training(config),
     }
     clips = [
         (clip["video"][: 2 * settings.clip_frames], clip["episode"])
@@ -117,7 +109,7 @@ def _prepared(batches, data_dir, workdir, config, num_gpus):
             f"Received: config.train.clip_frames={settings.clip_frames}"
         )
     with assembly.devices(settings, num_gpus):
-        check_workdir(workdir, _plain(config))
+        check_workdir(workdir, preset_sections.training(config))
         dataset = functools.partial(
             batches,
             data_dir,
@@ -128,60 +120,6 @@ def _prepared(batches, data_dir, workdir, config, num_gpus):
         )
         dataset()  # An empty split or a missing shard shows now, not after the models are built.
         yield dataset
-
-
-def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0):
-    """Encodes every clip once (section 2.2.1) and writes codes and mel as shards.
-
-    Args:
-        preset: the dVAE's; copied into output_dir, since codes mean nothing without it.
-        data_dir: shards of footage.
-        output_dir: a new folder.
-        sampled: draw codes from q(z|x), which the paper prefers, or take the most likely.
-        seed: of the draws.
-
-    Returns:
-        Figures: clips and frames.
-
-    Raises:
-        ValueError: where frames of another size meet the model, or output_dir has a dataset.
-    """
-    output_dir = Path(output_dir)
-    manifest = Manifest.load(data_dir)
-    dvae = DVAE.from_preset(preset)
-    size = (manifest.config["height"], manifest.config["width"])
-    if size != (dvae.height, dvae.width):
-        raise ValueError(
-            f"--data_dir={data_dir} has frames of {size[0]}x{size[1]}, the dVAE of "
-            f"{preset} takes {dvae.height}x{dvae.width}."
-        )
-    if (output_dir / "dataset.json").exists():
-        raise ValueError(f"--output_dir={output_dir} has a dataset already: take another folder.")
-    splits, clips, frames = {}, 0, 0
-    for split in manifest.splits:
-        with ShardWriter(output_dir, split) as writer:
-            found = read_clips(data_dir, split) if manifest.clip_frames(split) else ()
-            for clip in found:
-                draw = tf.constant([seed, clips]) if sampled else None
-                codes = dvae.encode(to_unit_range(clip["video"])[None], draw)
-                record = dataclasses.replace(
-                    clip["record"], frames=(), codes=codes[0].numpy().astype("uint8")
-                )
-                writer.write(serialize(record), record.clip_id, record.num_frames)
-                clips, frames = clips + 1, frames + record.num_frames
-                if clips % 50 == 0:
-                    print(f"{clips} clips encoded", flush=True)
-        splits[split] = writer.shards
-    _copy_dvae(presets.locate(preset), output_dir / DVAE_FOLDER)
-    about = {
-        "sampled": sampled,
-        "seed": seed,
-        "num_codes": dvae.num_codes,
-        "shape": [*dvae.grid, dvae.num_heads],
-    }
-    dataclasses.replace(manifest, splits=splits, codes=about).save(output_dir)
-    print(f"codes are in {output_dir}")
-    return {"clips": clips, "frames": frames}
 
 
 def train_prior(data_dir, workdir, config, num_gpus=None):
@@ -222,7 +160,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
         "dvae": section["dvae"],
         "footage": section["footage"],
         "prior": {"kind": config.model.kind, **prior.get_config()},
-        "training": _plain(config),
+        "training": preset_sections.training(config),
     }
     clips = validation.held_out_clips(data_dir, manifest)
     held_out = [validation.joined([clip], 1, len(clip["codes"])) for clip in clips]
@@ -249,13 +187,13 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
     def save(folder):
         with settled_weights():
             presets.write_weights(folder, "prior", presets.variables_of(prior))
-            style, by_episode = _mean_styles(prior, data_dir)
+            style, by_episode = preset_sections.mean_styles(prior, data_dir)
         if folder != workdir:
-            _copy_dvae(data_dir / DVAE_FOLDER, folder)
+            copy_dvae(data_dir / DVAE_FOLDER, folder)
         presets.write_config(folder, **sections, default_style=style, episode_styles=by_episode)
 
     if is_chief():
-        _copy_dvae(data_dir / DVAE_FOLDER, workdir)
+        copy_dvae(data_dir / DVAE_FOLDER, workdir)
         presets.write_config(workdir, **sections)
 
     figures = train(
@@ -283,40 +221,3 @@ def _some(batches, data_dir, config, name):
     settings = config.train
     some = batches(data_dir, "train", SOME_CLIPS, settings.clip_frames, settings.seed)
     return next(iter(some))[name]
-
-
-def _mean_styles(prior, data_dir, clips=256):
-    """The posterior's mean over training clips, at most so many, spread over them all.
-
-    Returns:
-        (over all of them, {episode: over its own}), lists of floats.
-    """
-    found = {}
-    encode = tf.function(prior.style_encoder, reduce_retracing=True)
-    total = len(Manifest.load(data_dir).clip_frames("train"))
-    stride = -(-total // clips)
-    for clip in itertools.islice(read_clips(data_dir, "train"), 0, None, stride):
-        mean = encode(tf.constant(clip["codes"])[None]).mean[0].numpy()
-        found.setdefault(clip["record"].episode, []).append(mean)
-    overall = np.mean([mean for means in found.values() for mean in means], axis=0)
-    return overall.tolist(), {name: np.mean(means, 0).tolist() for name, means in found.items()}
-
-
-def _footage(manifest):
-    """What later stages need to know of the footage; episodes are {name: the models' index}."""
-    return {**manifest.config, "episodes": validation.trained_episodes(manifest)}
-
-
-def _plain(config):
-    """The resolved config as JSON gives it back, so that it compares equal."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def _copy_dvae(source, target):
-    """Copies a preset's dVAE: its weights, and config.json where the target has none."""
-    target.mkdir(parents=True, exist_ok=True)
-    for file in source.glob("dvae.weights.*.npz"):
-        shutil.copyfile(file, target / file.name)
-    if not (target / "config.json").exists():
-        config = presets.read_config(source)
-        presets.write_config(target, dvae=config["dvae"], footage=config["footage"])
