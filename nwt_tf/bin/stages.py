@@ -17,6 +17,7 @@ from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE
 from nwt_tf.training.distribution import is_chief
 from nwt_tf.training.run import averaged_weights, check_workdir, train
+from nwt_tf.training.trainer import reading_batches
 
 SOME_CLIPS = 16  # that statistics are measured on
 
@@ -146,6 +147,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
     section = presets.read_config(data_dir / DVAE_FOLDER)
     stride = 2 ** len(section["dvae"]["stages"])
     with _prepared(sequence_dataset, data_dir, workdir, config, num_gpus) as dataset:
+        clips = validation.held_out_clips(data_dir, manifest)  # A damaged shard is named here.
         sound = _some(sequence_dataset, data_dir, config, "mel")
         trainer = assembly.prior_trainer(
             config,
@@ -162,7 +164,6 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
         "prior": {"kind": config.model.kind, **prior.get_config()},
         "training": preset_sections.training(config),
     }
-    clips = validation.held_out_clips(data_dir, manifest)
     held_out = [validation.joined([clip], 1, len(clip["codes"])) for clip in clips]
     if settings.samples and is_chief():
         sampler, dvae = Sampler(prior), DVAE.from_preset(data_dir / DVAE_FOLDER)
@@ -220,4 +221,5 @@ def _some(batches, data_dir, config, name):
     """A mixed batch of training clips, to measure statistics on; the same on every host."""
     settings = config.train
     some = batches(data_dir, "train", SOME_CLIPS, settings.clip_frames, settings.seed)
-    return next(iter(some))[name]
+    with reading_batches():
+        return next(iter(some))[name]

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from data_pipeline import schema
+from nwt_tf.bin import validation
 from tests.integration.commands import refused
 from tests.integration.trainings import write_codes
 
@@ -64,6 +65,12 @@ def training_refused(capsys, message, codes, *flags):
 def test_a_shard_that_cannot_be_read(codes, capsys, damage, message):
     damage(codes)
     training_refused(capsys, message, codes)
+
+
+def test_damage_behind_the_clips_that_are_looked_at_first(codes, capsys, monkeypatch):
+    monkeypatch.setattr(validation, "CLIPS", 1)
+    overwrite(codes)
+    training_refused(capsys, "A training batch cannot be read: corrupted record", codes)
 
 
 def test_a_shard_of_another_schema(tmp_path, capsys, monkeypatch):
