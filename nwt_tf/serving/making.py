@@ -58,7 +58,7 @@ class Making(Response):
     """The answer to a request for a video.
 
     Args:
-        studio: what makes it, with `model`, `media`, `limits` and `jobs`; see server.make_app.
+        studio: a Studio, see server.
         asked: Settings.
         form: Lines, Stream or Whole.
     """
