@@ -30,10 +30,11 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0):
         Figures: clips and frames.
 
     Raises:
-        ValueError: where frames of another size meet the model, or output_dir has a dataset.
+        ValueError: where data_dir holds codes or frames of another size than the model's, or
+            output_dir has a dataset.
     """
     output_dir = Path(output_dir)
-    manifest = Manifest.load(data_dir)
+    manifest = load_footage(data_dir)
     dvae = DVAE.from_preset(preset)
     size = (manifest.config["height"], manifest.config["width"])
     if size != (dvae.height, dvae.width):
@@ -68,6 +69,18 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0):
     dataclasses.replace(manifest, splits=splits, codes=about).save(output_dir)
     print(f"codes are in {output_dir}")
     return {"clips": clips, "frames": frames}
+
+
+def load_footage(data_dir):
+    """The manifest of shards of footage.
+
+    Raises:
+        FileNotFoundError, ValueError: see Manifest.load; or they hold codes.
+    """
+    manifest = Manifest.load(data_dir)
+    if manifest.codes is not None:
+        raise ValueError(f"--data_dir={data_dir} holds codes, no frames: name the footage's.")
+    return manifest
 
 
 def copy_dvae(source, target):

@@ -144,6 +144,7 @@ def test_generate_refuses(root, tmp_path, capsys, change, message):
         (("train_prior", "codes", "prior", "--config.model.width=8"), "width was 16"),
         (("train_dvae", "nothing", "new"), "nothing"),
         (("train_prior", "shards", "new"), "run nwt extract_codes on it first"),
+        (("train_dvae", "codes", "new"), "holds codes, no frames"),
     ],
 )
 def test_trainings_refuse_what_does_not_fit(root, capsys, arguments, message):
@@ -164,3 +165,16 @@ def test_extract_codes_refuses_a_folder_with_codes(root, capsys):
         f"--output_dir={root / 'codes'}",
     )
     assert content(root) == before
+
+
+def test_extract_codes_refuses_codes(root, capsys):
+    before = content(root)
+    refused(
+        capsys,
+        "holds codes, no frames",
+        "extract_codes",
+        f"--preset={root / 'dvae'}",
+        f"--data_dir={root / 'codes'}",
+        f"--output_dir={root / 'new'}",
+    )
+    assert content(root) == before and not (root / "new").exists()
