@@ -19,7 +19,8 @@ def test_every_part_of_random_weights_at_config_sizes():
     assert "A bound is the least time a part could take" in printed
     parts = line["batch_2"]
     assert line["prior"] == "MAR" and set(parts) == {
-        "sound_to_conditioning", "prior", "prior_parallel", "decoder", "mp4", "whole",
+        "sound_to_conditioning", "prior", "prior_parallel", "decoder", "mp4", "sound_to_pixels",
+        "whole",
     }  # fmt: skip
     for figures in parts.values():
         assert figures["frames_per_second"] > 0 and figures["p95_ms"] >= figures["p50_ms"] > 0
