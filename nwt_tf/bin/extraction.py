@@ -7,7 +7,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from data_pipeline.dataset import read_clips
-from data_pipeline.schema import serialize
+from data_pipeline.schema import MAX_CODES, serialize
 from data_pipeline.shards import Manifest, ShardWriter
 from nwt_tf import presets
 from nwt_tf.layers.pixels import to_unit_range
@@ -30,12 +30,13 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0):
         Figures: clips and frames.
 
     Raises:
-        ValueError: where data_dir holds codes or frames of another size than the model's, or
-            output_dir has a dataset.
+        ValueError: where data_dir holds codes or frames of another size than the model's, the
+            model has too many codes, or output_dir has a dataset.
     """
     output_dir = Path(output_dir)
     manifest = load_footage(data_dir)
     dvae = DVAE.from_preset(preset)
+    check_num_codes(dvae.num_codes)
     size = (manifest.config["height"], manifest.config["width"])
     if size != (dvae.height, dvae.width):
         raise ValueError(
@@ -69,6 +70,19 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0):
     dataclasses.replace(manifest, splits=splits, codes=about).save(output_dir)
     print(f"codes are in {output_dir}")
     return {"clips": clips, "frames": frames}
+
+
+def check_num_codes(num_codes):
+    """Refuses codebooks whose codes shards cannot hold.
+
+    Raises:
+        ValueError: they have more than 256 codes.
+    """
+    if num_codes > MAX_CODES:
+        raise ValueError(
+            f"num_codes must be at most {MAX_CODES}: shards hold codes as bytes. "
+            f"Received: num_codes={num_codes}"
+        )
 
 
 def load_footage(data_dir):

@@ -11,7 +11,7 @@ from data_pipeline.dataset import sequence_dataset, video_dataset
 from data_pipeline.shards import Manifest
 from nwt_tf import presets
 from nwt_tf.bin import assembly, preset_sections, validation
-from nwt_tf.bin.extraction import DVAE_FOLDER, copy_dvae, load_footage
+from nwt_tf.bin.extraction import DVAE_FOLDER, check_num_codes, copy_dvae, load_footage
 from nwt_tf.generation.sampler import Sampler
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE
@@ -35,10 +35,11 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
         Figures: steps, seconds, steps_per_second and the last validation.
 
     Raises:
-        ValueError: where data_dir holds codes, or the config does not fit the workdir's.
+        ValueError: where data_dir holds codes, or the config has too many or does not fit the workdir's.
     """
     workdir, settings = Path(workdir), config.train
     manifest = load_footage(data_dir)
+    check_num_codes(config.model.num_codes)  # Shows now, not after the training.
     with _prepared(video_dataset, data_dir, workdir, config, num_gpus) as dataset:
         size = (manifest.config["height"], manifest.config["width"])
         trainer = assembly.dvae_trainer(config, *size, len(manifest.episodes))

@@ -145,6 +145,7 @@ def test_generate_refuses(root, tmp_path, capsys, change, message):
         (("train_dvae", "nothing", "new"), "nothing"),
         (("train_prior", "shards", "new"), "run nwt extract_codes on it first"),
         (("train_dvae", "codes", "new"), "holds codes, no frames"),
+        (("train_dvae", "shards", "new", "--config.model.num_codes=257"), "must be at most 256"),
     ],
 )
 def test_trainings_refuse_what_does_not_fit(root, capsys, arguments, message):
