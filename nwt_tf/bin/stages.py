@@ -35,7 +35,7 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
         Figures: steps, seconds, steps_per_second and the last validation.
 
     Raises:
-        ValueError: where data_dir holds codes, or the config has too many or does not fit the workdir's.
+        ValueError: where data_dir holds codes, or the config does not fit shards or workdir.
     """
     workdir, settings = Path(workdir), config.train
     manifest = load_footage(data_dir)
