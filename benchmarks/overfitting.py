@@ -82,7 +82,9 @@ def main():
     parser.add_argument("--batch_size", type=int, default=8)
     arguments = parser.parse_args()
 
+    from data_pipeline.shards import Manifest
     from nwt_tf.bin import stages
+    from nwt_tf.bin.extraction import extract_codes
 
     work = arguments.workdir
     config = dvae_configs.get_config(arguments.dvae)
@@ -91,8 +93,8 @@ def main():
     figures = {"ssim": reconstruction(work / "dvae", arguments.data_dir)}
     print(json.dumps(figures), flush=True)
     if not (work / "codes" / "dataset.json").exists():
-        stages.extract_codes(work / "dvae", arguments.data_dir, work / "codes")
-    frames = min(stages.Manifest.load(work / "codes").clip_frames("train").values())
+        extract_codes(work / "dvae", arguments.data_dir, work / "codes")
+    frames = min(Manifest.load(work / "codes").clip_frames("train").values())
     for variant in arguments.priors.split(","):
         config = prior_configs.get_config(variant)
         config.loss = prior_configs.Loss()

@@ -1,6 +1,7 @@
 """The sound of a file as packets: copied where it is AAC or Opus, else made AAC."""
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -39,20 +40,21 @@ def copied_sound(path: str | os.PathLike, start: float) -> Iterator[tuple[SoundS
                 ((packet.pts - zero, packet.duration or 0, bytes(packet)) for packet in timed),
             )
         else:
-            yield _transcoded(packets, origin + start)
+            yield _transcoded(path, packets, origin + start)
 
 
-def _transcoded(packets, zero: float) -> tuple[SoundStream, Packets]:
+def _transcoded(path, packets, zero: float) -> tuple[SoundStream, Packets]:
     """AAC of any sound: the encoder is opened with the first frame's rate and channels."""
     import av
 
     frames = (frame for frame in _decoded(packets) if frame.pts is not None)
     first = next(frames, None)
     if first is None:
-        raise ValueError("has an audio stream without any samples")
-    rate = first.sample_rate if 8000 <= first.sample_rate <= 48000 else 48000
+        raise ValueError(f"{path}: has an audio stream without any samples")
     layout = "mono" if first.layout.nb_channels == 1 else "stereo"
     encoder = av.CodecContext.create("aac", "w")
+    rates = [rate for rate in encoder.codec.audio_rates if 8000 <= rate <= 48000]
+    rate = first.sample_rate if first.sample_rate in rates else 48000
     encoder.sample_rate, encoder.layout, encoder.format = rate, layout, "fltp"
     encoder.bit_rate, encoder.time_base = _TRANSCODED_BIT_RATE, Fraction(1, rate)
     encoder.flags |= av.codec.context.Flags.global_header
@@ -62,14 +64,13 @@ def _transcoded(packets, zero: float) -> tuple[SoundStream, Packets]:
     def coded():
         resampler = av.AudioResampler("fltp", layout, rate, frame_size=encoder.frame_size)
         sent = 0
-        for frame in [first], frames, [None]:
-            for each in frame:
-                if each is not None:
-                    each.pts = None
-                for block in resampler.resample(each):
-                    block.pts, block.time_base = sent, Fraction(1, rate)
-                    sent += block.samples
-                    yield from encoder.encode(block)
+        for frame in itertools.chain([first], frames, [None]):
+            if frame is not None:
+                frame.pts = None
+            for block in resampler.resample(frame):
+                block.pts, block.time_base = sent, Fraction(1, rate)
+                sent += block.samples
+                yield from encoder.encode(block)
         yield from encoder.encode(None)
 
     stream = SoundStream("aac", rate, 1 if layout == "mono" else 2, Fraction(1, rate),

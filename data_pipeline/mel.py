@@ -1,4 +1,7 @@
-"""Mel spectrograms (Appendix D, step 8, and Table 7) and their alignment to video frames."""
+"""Mel spectrograms (Appendix D, step 8, and Table 7) and their alignment to video frames.
+
+nwt_tf/layers/mel.py is the same inside a graph; tests/layers/test_mel.py holds the two together.
+"""
 
 import functools
 

@@ -13,6 +13,7 @@ from data_pipeline.resample import Planes
 
 SCHEMA_VERSION = 1
 ENCODINGS = ("jpeg", "png", "raw")  # of frames
+MAX_CODES = 256  # of a head: each is stored in a byte
 
 
 class SchemaVersionError(ValueError):

@@ -62,11 +62,16 @@ def dataset_lag(
     """The lag in frames at which the first clips of a split correlate best, and how much.
 
     Raises:
-        FileNotFoundError, ValueError: No such dataset, or nothing to correlate.
+        FileNotFoundError, ValueError: No such dataset, one of codes alone, or nothing to correlate.
     """
     from data_pipeline.dataset import read_clips
 
-    clips = itertools.islice(read_clips(data_dir, split), max_clips)
-    found = lag_correlations(((clip["video"], clip["mel"]) for clip in clips), max_lag)
+    def pairs():
+        for clip in itertools.islice(read_clips(data_dir, split), max_clips):
+            if "video" not in clip:
+                raise ValueError(f"{data_dir}: holds codes, no frames: name the footage's.")
+            yield clip["video"], clip["mel"]
+
+    found = lag_correlations(pairs(), max_lag)
     best = int(np.argmax(found))
     return best - max_lag, float(found[best])

@@ -10,9 +10,9 @@ def trim(
         (start, end) in seconds.
 
     Raises:
-        ValueError: trim_seconds is negative, or the trims leave nothing of a segment.
+        ValueError: trim_seconds is negative, or trims could leave nothing of a segment.
     """
-    if trim_seconds < 0 or 2 * trim_seconds >= max(trim_longer_than, 1e-9) > 0 and trim_seconds:
+    if trim_seconds and not 0 < 2 * trim_seconds < trim_longer_than:
         raise ValueError(
             "trim_seconds must be at least 0 and less than half of trim_longer_than. "
             f"Received: trim_seconds={trim_seconds}, trim_longer_than={trim_longer_than}"

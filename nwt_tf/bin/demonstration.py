@@ -15,6 +15,7 @@ from data_pipeline.build import build_dataset
 from data_pipeline.media import write_mp4
 from data_pipeline.synthetic import Clip, make_clip, mouth_opening, write_footage
 from nwt_tf.bin import contact_sheet, measuring, stages
+from nwt_tf.bin.extraction import extract_codes
 from nwt_tf.bin.held_out import Clips
 from nwt_tf.evaluation.reconstruction import reconstruct
 from nwt_tf.generation.audio_to_video import AudioToVideo
@@ -60,7 +61,7 @@ def demonstrate(folder, seed=0):
         finished(stages.train_dvae(folder / "shards", folder / "dvae", config), config)
     with _stage(4, "Training the prior: from sound, style and past Memcodes to the next ones."):
         # The likeliest codes: after so short a training a draw is more noise than picture.
-        stages.extract_codes(
+        extract_codes(
             folder / "dvae", folder / "shards", folder / "codes", sampled=False, seed=seed
         )
         config = _seeded(prior_configs.get_config("demo"), seed)

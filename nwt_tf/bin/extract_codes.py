@@ -27,7 +27,7 @@ flags.DEFINE_integer("seed", 0, "Seed of the sampled codes.", flag_values=FLAGS)
 
 def main() -> None:
     command.start_tensorflow()
-    from nwt_tf.bin.stages import extract_codes
+    from nwt_tf.bin.extraction import extract_codes
 
     start = time.monotonic()
     figures = extract_codes(

@@ -11,6 +11,7 @@ from pathlib import Path
 from absl import flags
 
 from nwt_tf.bin import command
+from nwt_tf.evaluation.mos.protocol import NUM_CLIPS, NUM_RATERS
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_enum(
@@ -36,8 +37,10 @@ flags.DEFINE_list(
 flags.DEFINE_list(
     "gold", [], "build: clips of the truth, picked by hand: clearly natural.", flag_values=FLAGS
 )
-flags.DEFINE_integer("clips", 50, "build: episodes, one clip each.", 1, flag_values=FLAGS)
-flags.DEFINE_integer("raters", None, "Ratings a sample, 30 if not given.", 1, flag_values=FLAGS)
+flags.DEFINE_integer("clips", NUM_CLIPS, "build: episodes, one clip each.", 1, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "raters", None, f"Ratings a sample, {NUM_RATERS} if not given.", 1, flag_values=FLAGS
+)
 flags.DEFINE_string(
     "trap_speech", None, "build: folder with 1.wav to 5.wav; else espeak-ng.", flag_values=FLAGS
 )

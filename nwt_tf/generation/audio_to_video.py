@@ -113,18 +113,8 @@ class AudioToVideo:
         presets.write_card(folder, card)
 
     def episode_index(self, name):
-        """Index of an episode's name; 'none' is -1.
-
-        Raises:
-            ValueError: for an unknown name; the message lists the known ones.
-        """
-        if name in (None, "none"):
-            return -1
-        if name not in self.episodes:
-            raise ValueError(
-                f"Unknown episode {name!r}; the preset has {', '.join(self.episodes)} and none."
-            )
-        return self.episodes[name]
+        """The models' index of an episode's name, see episodes.index."""
+        return episodes.index(name, self.episodes)
 
     def episode_vector(self, model, episode):
         """An episode as `model`, the prior or the dVAE, takes it: see generation.episodes."""

@@ -11,6 +11,24 @@ import numpy as np
 NONE = "none"
 
 
+def index(name, known):
+    """The models' index of an episode: -1 for None, and for 'none' unless one has that name.
+
+    Args:
+        name: str or None.
+        known: {name: the models' index}.
+
+    Raises:
+        ValueError: for an unknown name; the message lists the known ones.
+    """
+    name = NONE if name is None else name
+    if name == NONE and NONE not in known:
+        return -1
+    if name not in known:
+        raise ValueError(f"Unknown episode {name!r}; the preset has {', '.join([*known, NONE])}.")
+    return known[name]
+
+
 def shares(episode, known):
     """What an episode is made of: {name: share}, the shares positive or 0, of sum 1.
 
@@ -24,7 +42,7 @@ def shares(episode, known):
     """
     weights = episode if isinstance(episode, dict) else {NONE if episode is None else episode: 1.0}
     for name in weights:
-        _index(name, known)
+        index(name, known)
     values = np.array(list(weights.values()), np.float64)
     if not np.isfinite(values).all() or values.min(initial=0) < 0 or not values.sum() > 0:
         raise ValueError(
@@ -47,7 +65,7 @@ def vector(embedding, episode, known):
         ValueError: see shares.
     """
     parts = shares(episode, known)
-    rows = [_index(name, known) + 1 for name in parts]
+    rows = [index(name, known) + 1 for name in parts]
     table = np.asarray(embedding.embeddings, np.float32)
     return np.float32(np.array(list(parts.values())) @ table[rows])[None]
 
@@ -78,7 +96,7 @@ def parse(text, known):
         )
     names = [name for name, _, _ in weighed] or parts
     for name in names:
-        _index(name, known)
+        index(name, known)
     if not weighed:
         return names
     if len(set(names)) < len(names):
@@ -91,14 +109,6 @@ def spell(episode):
     if isinstance(episode, dict):
         return ",".join(f"{name}:{weight:g}" for name, weight in episode.items())
     return NONE if episode is None else episode
-
-
-def _index(name, known):
-    if name == NONE and NONE not in known:
-        return -1
-    if name not in known:
-        raise ValueError(f"Unknown episode {name!r}; the preset has {', '.join([*known, NONE])}.")
-    return known[name]
 
 
 def _weight(text, whole):

@@ -142,10 +142,13 @@ class Session:
             if tensor.dtype == tf.bfloat16:  # NumPy has no such type.
                 tensor = tf.bitcast(tensor, tf.uint16)
             arrays[f"state{i}"] = tensor.numpy()
-        partial = f"{path}.tmp"
-        with open(partial, "wb") as file:
-            np.savez(file, **arrays)
-        os.replace(partial, path)
+        partial = Path(f"{path}.tmp")
+        try:
+            with open(partial, "wb") as file:
+                np.savez(file, **arrays)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path, model):

@@ -1,4 +1,8 @@
-"""The mel spectrogram of Table 7 inside the graph, equal to librosa's."""
+"""The mel spectrogram of Table 7 inside the graph, equal to librosa's.
+
+data_pipeline/mel.py is the same without TensorFlow; the two packages may not import one another, so
+that a test holds them together (tests/layers/test_mel.py).
+"""
 
 import keras
 import numpy as np
@@ -17,22 +21,14 @@ MELS_PER_FRAME = 4  # mel frames that one video frame reads
 
 def slaney_filterbank():
     """librosa's default (Slaney, area-normalised) filters: float32 [N_FFT / 2 + 1, N_MELS]."""
-
     step = np.log(6.4) / 27.0  # Slaney's scale: linear to 1 kHz, then 27 mels to 6.4 kHz
-
-    def hz_to_mel(hz):
-        linear = hz / (200.0 / 3)
-        return np.where(hz < 1000.0, linear, 15.0 + np.log(np.maximum(hz, 1e-9) / 1000.0) / step)
-
-    def mel_to_hz(mel):
-        return np.where(mel < 15.0, mel * (200.0 / 3), 1000.0 * np.exp(step * (mel - 15.0)))
-
-    bins = np.linspace(0, SAMPLE_RATE / 2, N_FFT // 2 + 1)
-    edges = mel_to_hz(np.linspace(0.0, hz_to_mel(np.array(FMAX)), N_MELS + 2))
-    rising = (bins[:, None] - edges[None, :-2]) / np.diff(edges)[None, :-1]
-    falling = (edges[None, 2:] - bins[:, None]) / np.diff(edges)[None, 1:]
+    mels = np.linspace(0.0, 15.0 + np.log(FMAX / 1000.0) / step, N_MELS + 2)
+    edges = np.where(mels < 15.0, mels * 200.0 / 3, 1000.0 * np.exp(step * (mels - 15.0)))
+    bins = np.linspace(0.0, SAMPLE_RATE / 2, N_FFT // 2 + 1)[:, None]
+    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     triangles = np.maximum(0.0, np.minimum(rising, falling))
-    return (triangles * (2.0 / (edges[2:] - edges[:-2]))[None]).astype(np.float32)
+    return (triangles * 2.0 / (edges[2:] - edges[:-2])).astype(np.float32)
 
 
 class MelSpectrogram(keras.layers.Layer):

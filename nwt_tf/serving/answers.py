@@ -8,9 +8,8 @@ import base64
 import contextlib
 import json
 
-from starlette.responses import JSONResponse
-
 from nwt_tf.serving.film import Event
+from nwt_tf.serving.web import refusal
 
 STALL_SECONDS = 60.0  # that a client may take nothing of what it is sent
 PIECE_BYTES = 1 << 16
@@ -124,12 +123,6 @@ class _Body:
 
     async def _within_time(self, message):
         await asyncio.wait_for(self._send(message), STALL_SECONDS)
-
-
-def refusal(words, status):
-    """A response that says why not: {"error": words}."""
-    headers = {"retry-after": "10"} if status == 503 else None
-    return JSONResponse({"error": words}, status, headers)
 
 
 @contextlib.asynccontextmanager

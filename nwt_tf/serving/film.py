@@ -77,7 +77,7 @@ def film(model, waveform, options, media, check=lambda: None):
         model: an AudioToVideo.
         waveform: float32 [N], 24 kHz mono in [-1, 1]; see AudioToVideo.check.
         options: of AudioToVideo.session.
-        media: see server.Media.
+        media: a Media, see making.
         check: called every few frames; what it raises ends the video.
 
     Raises:

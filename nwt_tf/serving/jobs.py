@@ -115,6 +115,8 @@ class Jobs:
                 while not self._line and not self._closed:
                     self._news.wait()
                 if self._closed:
+                    for job in self._line:
+                        job.tell(None)
                     return
                 self._running = job = self._line.popleft()
                 self._tell_places()

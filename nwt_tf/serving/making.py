@@ -12,6 +12,7 @@ from starlette.responses import Response
 from nwt_tf.serving import answers, settings
 from nwt_tf.serving.film import film
 from nwt_tf.serving.jobs import Busy
+from nwt_tf.serving.web import refusal
 
 
 class Limits(NamedTuple):
@@ -57,7 +58,7 @@ class Making(Response):
     """The answer to a request for a video.
 
     Args:
-        studio: what makes it, with `model`, `media`, `limits` and `jobs`; see server.make_app.
+        studio: a Studio, see server.
         asked: Settings.
         form: Lines, Stream or Whole.
     """
@@ -83,7 +84,7 @@ class Making(Response):
         except ClientDisconnect:
             pass
         except Refused as refused:
-            await answers.refusal(str(refused), refused.status)(scope, receive, send)
+            await refusal(str(refused), refused.status)(scope, receive, send)
 
     async def _order(self, request):
         """What to make, as Jobs.submit takes it.

@@ -9,7 +9,7 @@ from typing import Annotated, NamedTuple
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 import nwt_tf
@@ -19,7 +19,12 @@ from nwt_tf.serving import answers, settings
 from nwt_tf.serving.guard import Guard
 from nwt_tf.serving.jobs import Jobs
 from nwt_tf.serving.making import Limits, Making, Media
+from nwt_tf.serving.web import content_policy, refusal
 
+_HEADERS = (
+    content_policy("media-src 'self' blob:"),
+    (b"permissions-policy", b"microphone=(self), camera=(), geolocation=()"),
+)
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 _SOUND = {
     "requestBody": {
@@ -80,16 +85,16 @@ def make_app(studio, hostnames=None):
         docs_url=None,
         redoc_url=None,
     )
-    app.add_middleware(Guard, hostnames=hostnames)
+    app.add_middleware(Guard, headers=_HEADERS, no_store="/", hostnames=hostnames)
 
     @app.exception_handler(HTTPException)
     def _failed(request: Request, error: HTTPException):
         words = {404: "There is no such page.", 405: "This cannot be asked in that way."}
-        return answers.refusal(words.get(error.status_code, str(error.detail)), error.status_code)
+        return refusal(words.get(error.status_code, str(error.detail)), error.status_code)
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError):
-        return answers.refusal(" ".join(_words(each) for each in error.errors()[:3]), 422)
+        return refusal(" ".join(_words(each) for each in error.errors()[:3]), 422)
 
     @app.get("/", include_in_schema=False)
     async def index():
@@ -109,7 +114,7 @@ def make_app(studio, hostnames=None):
             "taken": studio.jobs.taken,
             "places": studio.jobs.places,
         }
-        return answers.JSONResponse(content, 200 if alive else 503)
+        return JSONResponse(content, 200 if alive else 503)
 
     @app.get("/v1/preset", summary="What this server's model is, and its limits")
     async def preset():

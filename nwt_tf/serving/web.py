@@ -1,9 +1,10 @@
-"""What the house's web servers share: a socket, security headers, and uvicorn; no TensorFlow."""
+"""What the house's web servers share: headers, refusals, a socket and uvicorn; no TensorFlow."""
 
 import socket
 from collections.abc import Callable
 
 import uvicorn
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
 HEADERS = (
@@ -20,6 +21,11 @@ def content_policy(media: str = "media-src 'self'") -> tuple[bytes, bytes]:
         f"{media}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return b"content-security-policy", policy.encode()
+
+
+def refusal(words: str, status: int) -> JSONResponse:
+    """A response that says why not: {"error": words}."""
+    return JSONResponse({"error": words}, status, {"retry-after": "10"} if status == 503 else None)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -17,14 +17,6 @@ from nwt_tf.studies.retrieval import nearest, occupancy, zero_shot_accuracy
 from nwt_tf.studies.runs import each_seed, mean_and_spread, train
 from nwt_tf.studies.trainer import ClassifierTrainer, StudyTrainer, accuracy
 
-# The figures that Appendix A states, shares of 1.
-PAPER = {
-    "occupancy": 0.83,
-    "elbo": 0.753,
-    "critic": 0.769,
-    "class": 0.947,
-    "class_critic": 0.973,
-}
 OBJECTIVES = ("elbo", "critic", "class", "classifier")
 HEADS_OF_FIGURE_3 = (4, 8)  # four heads are the paper's; it does not say how many codes
 

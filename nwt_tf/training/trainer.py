@@ -1,6 +1,7 @@
 """What both trainers share: step counter, noise, gradient clipping, the watch over finiteness, and
 the call of several steps at once."""
 
+import contextlib
 import re
 import time
 
@@ -49,6 +50,15 @@ def reason_of(error):
 
 class DataError(ValueError):
     """The next batch cannot be read."""
+
+
+@contextlib.contextmanager
+def reading_batches():
+    """Within, what TensorFlow raises where a batch cannot be read becomes a DataError, one line."""
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        raise DataError(f"A training batch cannot be read: {reason_of(error)}") from error
 
 
 class Trainer(keras.Model):
@@ -124,10 +134,8 @@ class Trainer(keras.Model):
 
         def train_function(iterator):
             started = time.monotonic()
-            try:
+            with reading_batches():
                 batches = [next(iterator) for _ in range(self.steps_per_execution)]
-            except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-                raise DataError(f"A training batch cannot be read: {reason_of(error)}") from error
             self.seconds_waiting += time.monotonic() - started
             return {name: value.numpy() for name, value in run_steps(batches).items()}
 

@@ -80,6 +80,13 @@ def test_sound_is_copied_in_time(tmp_path, voice, name, codec, rate, tolerance):
         assert [bytes(p) for p in file.demux(audio=0) if p.size] == [d for _, _, d in packets]
 
 
+def test_rates_that_aac_does_not_know_are_resampled(tmp_path, voice):
+    source = write(tmp_path / "a.mov", voice, "pcm_s16le", 37_800)
+    with copied_sound(source, 0.0) as (stream, packets):
+        assert stream.sample_rate == 48_000
+        assert abs(lag(read_audio(source), decode_packets(stream, packets))) <= 24
+
+
 def test_time_zero_is_where_the_caller_says(tmp_path, voice):
     source = write(tmp_path / "a.mp4", voice, "aac", late=0.4)
     with copied_sound(source, 0.4) as (stream, packets):

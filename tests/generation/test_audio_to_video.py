@@ -96,7 +96,7 @@ def test_a_preset_without_a_prior_says_what_to_do(task, tmp_path):
 
 def test_episodes_by_name(task):
     assert [task.episode_index(name) for name in (None, "none", "first", "third")] == [-1, -1, 0, 2]
-    with pytest.raises(ValueError, match="'second'; the preset has first, third and none"):
+    with pytest.raises(ValueError, match="'second'; the preset has first, third, none"):
         task.episode_index("second")
 
 

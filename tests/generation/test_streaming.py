@@ -139,6 +139,17 @@ def test_a_session_put_aside_and_taken_up_goes_on_as_if_nothing_had_been(
     np.testing.assert_array_equal(np.stack(frames), whole)
 
 
+def test_a_session_that_cannot_be_written_leaves_nothing(task, tmp_path, monkeypatch):
+    def full(file, **arrays):
+        file.write(b"a part")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space"):
+        task.session().save(tmp_path / "session")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_resumed_session_keeps_its_options(task, waveform, tmp_path):
     expected = task.codes(waveform, seed=1, temperature=0.5, top_k=2, top_p=0.9)
     session = task.session(seed=1, temperature=0.5, top_k=2, top_p=0.9)

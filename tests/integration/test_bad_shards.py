@@ -5,7 +5,8 @@ import json
 import pytest
 
 from data_pipeline import schema
-from nwt_tf.bin import nwt
+from nwt_tf.bin import validation
+from tests.integration.commands import refused
 from tests.integration.trainings import write_codes
 
 
@@ -47,15 +48,9 @@ def empty(codes):
     (codes / "dataset.json").write_text(json.dumps(manifest))
 
 
-def refused(capsys, *arguments):
-    """The one line."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as exit_:
-        nwt.main(["train_prior", "--config=tiny", *arguments])
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert exit_.value.code == 2, lines
-    assert len(lines) == 1, lines
-    return lines[0]
+def training_refused(capsys, message, codes, *flags):
+    data, workdir = f"--data_dir={codes}", f"--workdir={codes.parent / 'work'}"
+    refused(capsys, message, "train_prior", "--config=tiny", data, workdir, *flags)
 
 
 @pytest.mark.parametrize(
@@ -67,26 +62,26 @@ def refused(capsys, *arguments):
         (empty, "has no clips in split train"),
     ],
 )
-def test_a_shard_that_cannot_be_read(codes, tmp_path, capsys, damage, message):
+def test_a_shard_that_cannot_be_read(codes, capsys, damage, message):
     damage(codes)
-    line = refused(capsys, f"--data_dir={codes}", f"--workdir={tmp_path / 'work'}")
-    assert message in line
+    training_refused(capsys, message, codes)
+
+
+def test_damage_behind_the_clips_that_are_looked_at_first(codes, capsys, monkeypatch):
+    monkeypatch.setattr(validation, "CLIPS", 1)
+    overwrite(codes)
+    training_refused(capsys, "A training batch cannot be read: corrupted record", codes)
 
 
 def test_a_shard_of_another_schema(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
     codes = write_codes(tmp_path / "codes")
     monkeypatch.undo()
-    line = refused(capsys, f"--data_dir={codes}", f"--workdir={tmp_path / 'work'}")
-    assert "train-00000.tfrecord: cannot be read (another schema version)" in line
+    message = "train-00000.tfrecord: cannot be read (another schema version)"
+    training_refused(capsys, message, codes)
 
 
 @pytest.mark.parametrize("frames", [0, 1])
-def test_a_clip_length_that_no_motion_fits_into(codes, tmp_path, capsys, frames):
-    line = refused(
-        capsys,
-        f"--data_dir={codes}",
-        f"--workdir={tmp_path / 'work'}",
-        f"--config.train.clip_frames={frames}",
-    )
-    assert line.endswith(f"Received: config.train.clip_frames={frames}")
+def test_a_clip_length_that_no_motion_fits_into(codes, capsys, frames):
+    flag = f"config.train.clip_frames={frames}"
+    training_refused(capsys, f"Received: {flag}", codes, f"--{flag}")

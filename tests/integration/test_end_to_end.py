@@ -1,12 +1,9 @@
 """Footage to a talking video by the commands as a user types them, and what they refuse."""
 
-import contextlib
-import io
 import json
 import os
 import subprocess
 import sys
-import wave
 
 import av
 import numpy as np
@@ -15,68 +12,9 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from data_pipeline.media import probe, read_audio, read_video
-from data_pipeline.synthetic import write_footage
 from data_pipeline.synthetic_voice import synthesize_voice
-from nwt_tf.bin import nwt
-
-SECONDS = 1.7  # of the unseen sound
-FPS = 25
-CLIP_SECONDS = 1.2
-
-
-def run(command, *arguments):
-    """A command in this process: (its last line, all it printed)."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        nwt.main([command, *map(str, arguments)])
-    return json.loads(printed.getvalue().splitlines()[-1]), printed.getvalue()
-
-
-def write_wav(path, waveform, rate=24000):
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, rate, 0, "NONE", "not compressed"))
-        file.writeframes((np.asarray(waveform) * 32767).astype("<i2").tobytes())
-    return path
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    """All stages once, each at the `tiny` config: footage, shards, dvae, codes, prior, lines."""
-    root = tmp_path_factory.mktemp("path")
-    write_footage(root / "footage", clips_per_episode=4, clip_seconds=CLIP_SECONDS)
-    write_wav(root / "speech.wav", 0.9 * synthesize_voice(SECONDS, seed=99).waveform)
-    lines = {
-        "build_dataset": run(
-            "build_dataset",
-            f"--input_dir={root / 'footage'}",
-            f"--output_dir={root / 'shards'}",
-            "--config=demo",
-            f"--config.segment_seconds={CLIP_SECONDS}",
-            "--num_workers=1",
-        )[0],
-        "train_dvae": run("train_dvae", *training(root, "shards", "dvae"))[0],
-        "extract_codes": run(
-            "extract_codes",
-            f"--preset={root / 'dvae'}",
-            f"--data_dir={root / 'shards'}",
-            f"--output_dir={root / 'codes'}",
-        )[0],
-        "train_prior": run(
-            "train_prior", *training(root, "codes", "prior"), "--config.train.samples=1"
-        )[0],
-    }
-    (root / "lines.json").write_text(json.dumps(lines))
-    return root
-
-
-def training(root, data, workdir):
-    return f"--data_dir={root / data}", f"--workdir={root / workdir}", "--config=tiny"
-
-
-def content(folder):
-    """{file's path: (bytes, time of its last change)} of all files in a folder."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+from tests.integration.commands import content, refused, run, write_wav
+from tests.integration.whole_path import CLIP_SECONDS, FPS, SECONDS, training
 
 
 def test_every_stage_reports_what_it_did(root):
@@ -168,135 +106,6 @@ def test_sound_of_a_video_does_as_well_and_a_seed_gives_the_same_video(root):
     assert abs(line["frames"] - SECONDS * FPS) <= 1.5  # AAC has added the rest of its last block
 
 
-def test_evaluate_measures_pictures_from_shards_and_from_footage(root):
-    line, _ = run(
-        "evaluate",
-        f"--preset={root / 'dvae'}",
-        f"--data_dir={root / 'shards'}",
-        f"--sheet={root / 'sheet.png'}",
-    )
-    assert line["clips"] == 1 and -1 <= line["ssim"] <= 1 and line["psnr"] > 0
-    assert len(line["bits_per_head"]) == 4
-    assert (root / "sheet.png").read_bytes()[:4] == b"\x89PNG"
-    line, _ = run(
-        "evaluate", f"--preset={root / 'prior'}", f"--input_dir={root / 'footage'}", "--max_clips=2"
-    )
-    assert line["clips"] == 2 and line["frames"] == 2 * round(CLIP_SECONDS * FPS)
-
-
-def test_evaluate_measures_the_prior(root):
-    line, printed = run(
-        "evaluate",
-        "--what=generation",
-        f"--preset={root / 'prior'}",
-        f"--compare={root / 'prior'}",
-        f"--input_dir={root / 'footage'}",
-        "--max_clips=2",
-        f"--sheet={root / 'systems.png'}",
-    )
-    assert line["clips"] == 2
-    assert 0 < line["bits_per_code"] < 3  # two bits for four codes are guessing
-    assert line["bits_per_code_other_sound"] > 0 and line["bits_per_code_silence"] > 0
-    assert line["true_correlation"] > 0.4
-    assert abs(line["true_other_sound_correlation"]) < line["true_correlation"] / 2
-    for figure in ("mouth_sound_correlation", "other_sound_correlation"):
-        assert -1 <= line[figure] <= 1
-    assert "peak_lag" in line
-    systems = line["systems"]
-    assert list(systems) == [
-        *("ground_truth", "reconstruction", "generated", "compared"),
-        *("still_frame", "shuffled_sound"),
-    ]
-    assert systems["compared"] == systems["generated"]
-    assert systems["ground_truth"]["opening_correlation"] > 0.9
-    assert systems["still_frame"]["mouth_match"] == 0.0
-    for system in systems:
-        assert f"| {system.replace('_', ' ')}" in printed
-    with Image.open(root / "systems.png") as picture:  # four strips a clip, of eight frames
-        assert picture.size == (8 * 56, 2 * 4 * 64)
-
-
-def test_generation_needs_no_second_clip(root):
-    line, _ = run(
-        "evaluate",
-        "--what=generation",
-        f"--preset={root / 'prior'}",
-        f"--data_dir={root / 'shards'}",
-        "--mouth=0.5,0.9,0.2,0.8",
-    )
-    assert line["clips"] == 1 and line["mouth"] == [0.5, 0.9, 0.2, 0.8]
-    assert line["other_sound_correlation"] is None and "shuffled_sound" not in line["systems"]
-
-
-def test_evaluate_all_writes_a_card(root):
-    card = root / "card" / "card.md"
-    line, _ = run(
-        "evaluate",
-        "--what=all",
-        f"--preset={root / 'prior'}",
-        f"--input_dir={root / 'footage'}",
-        "--max_clips=2",
-        "--minutes=0.2",
-        f"--card={card}",
-        "--about=A drawing.",
-    )
-    assert line["drift"]["frames"] == 300
-    assert line["retrieval"]["frames"] == 2 * round(CLIP_SECONDS * FPS)
-    assert 0 <= line["retrieval"]["nearest_distance"] <= 1
-    text = card.read_text()
-    assert "A drawing." in text and "--minutes=0.2" in text
-    measured = [key for key in line if key != "seconds"]
-    assert measured == ["reconstruction", "generation", "drift", "retrieval"]
-    for what in measured:
-        assert f"### {what.capitalize()}" in text
-        assert (card.parent / f"card_{what}.png").read_bytes()[:4] == b"\x89PNG"
-    # The preset of a dVAE alone has no prior to measure.
-    line, _ = run(
-        "evaluate", "--what=all", f"--preset={root / 'dvae'}", f"--data_dir={root / 'shards'}"
-    )
-    assert [key for key in line if key != "seconds"] == ["reconstruction", "retrieval"]
-
-
-def test_evaluate_measures_footage_without_a_preset(root):
-    line, printed = run(
-        "evaluate", "--what=footage", f"--data_dir={root / 'shards'}", "--split=train"
-    )
-    assert line["peak_lag"] == 0 and line["mouth_sound_correlation"] > 0.4
-    assert "| ground truth |" in printed
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--preset={root}/prior",), "Give one of --input_dir and --data_dir"),
-        (("--data_dir={root}/shards",), "--preset must be given"),
-        (("--what=footage", "--input_dir={root}/footage"), "--input_dir takes a --preset"),
-        (("--preset={root}/dvae", "--what=generation", "--data_dir={root}/shards"), "no prior"),
-        (("--preset={root}/dvae", "--data_dir={root}/codes"), "holds codes, no frames"),
-        (
-            ("--preset={root}/prior", "--what=generation", "--data_dir={root}/shards",
-             "--mouth=1,2,3"),
-            "--mouth=1,2,3 must be top,bottom,left,right",
-        ),
-        (
-            ("--preset={root}/prior", "--what=all", "--data_dir={root}/shards", "--sheet=a.png"),
-            "--sheet takes one picture",
-        ),
-        (
-            ("--preset={root}/prior", "--what=drift", "--input_dir={root}/footage",
-             "--minutes=0.02", "--mouth=0,1,0,1"),
-            "take more --minutes",
-        ),
-        (
-            ("--preset={root}/prior", "--what=drift", "--data_dir={root}/shards"),
-            "give --input_dir",
-        ),
-    ],
-)  # fmt: skip
-def test_evaluate_refuses(root, capsys, arguments, message):
-    refused(capsys, message, "evaluate", *(each.format(root=root) for each in arguments))
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -316,7 +125,11 @@ def test_generate_refuses(root, tmp_path, capsys, change, message):
     (tmp_path / "text.wav").write_text("These are words, not sound.\n" * 100)
     out = tmp_path / "out"
     out.mkdir()
-    flags = {"--preset": root / "prior", "--audio": root / "speech.wav", "--output": out / "a.mp4"}
+    flags = {
+        "--preset": root / "prior",
+        "--audio": root / "speech.wav",
+        "--output": out / "a.mp4",
+    }
     folders = {"--preset": root, "--audio": tmp_path, "--output": out}
     for flag, value in change.items():
         flags[flag] = folders[flag] / value if flag in folders else value
@@ -331,6 +144,8 @@ def test_generate_refuses(root, tmp_path, capsys, change, message):
         (("train_prior", "codes", "prior", "--config.model.width=8"), "width was 16"),
         (("train_dvae", "nothing", "new"), "nothing"),
         (("train_prior", "shards", "new"), "run nwt extract_codes on it first"),
+        (("train_dvae", "codes", "new"), "holds codes, no frames"),
+        (("train_dvae", "shards", "new", "--config.model.num_codes=257"), "must be at most 256"),
     ],
 )
 def test_trainings_refuse_what_does_not_fit(root, capsys, arguments, message):
@@ -353,13 +168,14 @@ def test_extract_codes_refuses_a_folder_with_codes(root, capsys):
     assert content(root) == before
 
 
-def refused(capsys, message, command, *arguments):
-    """Exit code 2, and one line that says why."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as exit_:
-        nwt.main([command, *map(str, arguments)])
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert exit_.value.code == 2
-    assert len(lines) == 1, lines
-    assert lines[0].startswith(f"nwt {command}: error: ")
-    assert message in lines[0]
+def test_extract_codes_refuses_codes(root, capsys):
+    before = content(root)
+    refused(
+        capsys,
+        "holds codes, no frames",
+        "extract_codes",
+        f"--preset={root / 'dvae'}",
+        f"--data_dir={root / 'codes'}",
+        f"--output_dir={root / 'new'}",
+    )
+    assert content(root) == before and not (root / "new").exists()

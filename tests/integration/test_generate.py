@@ -1,15 +1,12 @@
 """`nwt generate` as it is typed: whose look, which style, whose words, and sound of every kind."""
 
-import contextlib
 import dataclasses
 import functools
-import io
 import json
 import os
 import shlex
 import subprocess
 import sys
-import wave
 
 import av
 import keras
@@ -25,11 +22,11 @@ from data_pipeline.mp4 import write_mp4
 from data_pipeline.reference import reference_clips
 from data_pipeline.synthetic import make_clip
 from data_pipeline.synthetic_voice import synthesize_voice
-from nwt_tf.bin import nwt
 from nwt_tf.generation import styles
 from nwt_tf.generation.audio_to_video import AudioToVideo
 from nwt_tf.models.dvae import DVAE
 from nwt_tf.models.far import FAR
+from tests.integration.commands import content, refused, run, write_wav
 
 SECONDS = 0.8
 MIB_AN_HOUR = 2500  # the sound alone is 330
@@ -67,22 +64,15 @@ def root(tmp_path_factory):
     patch.undo()
 
 
-def write_wav(path, waveform, rate=24000):
-    """16-bit samples [N] or [N, channels]."""
-    samples = np.round(np.clip(waveform, -1, 1) * 32767).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setparams((samples[0].size if len(samples) else 1, 2, rate, 0, "NONE", ""))
-        file.writeframes(samples.tobytes())
-    return path
-
-
-def generate(root, output, *flags, audio="speech.wav"):
-    """Runs the command; its last line."""
-    printed = io.StringIO()
+def typed(root, output, *flags, audio="speech.wav"):
+    """The command, and what follows it."""
     spoken = () if audio is None else (f"--audio={root / audio}",)
-    with contextlib.redirect_stdout(printed):
-        nwt.main(["generate", f"--preset={root / 'preset'}", f"--output={output}", *spoken, *flags])
-    return json.loads(printed.getvalue().splitlines()[-1])
+    return "generate", f"--preset={root / 'preset'}", f"--output={output}", *spoken, *flags
+
+
+def generate(root, output, *flags, **sound):
+    """Runs the command; its last line."""
+    return run(*typed(root, output, *flags, **sound))[0]
 
 
 def test_the_default_style_is_the_preset_s_and_a_style_told_is_the_same_again(root, tmp_path):
@@ -183,18 +173,13 @@ def test_words_are_spoken(root, tmp_path):
 )
 def test_what_cannot_be_is_refused_in_one_line(root, tmp_path, capsys, flags, message):
     flags = [flag.replace("SPEECH", str(root / "speech.wav")) for flag in flags]
-    refused(root, tmp_path, capsys, message, *flags)
+    generate_refused(root, tmp_path, capsys, message, *flags)
 
 
-def refused(root, tmp_path, capsys, message, *flags, **sound):
-    capsys.readouterr()
-    before = sorted(tmp_path.iterdir())
-    with pytest.raises(SystemExit) as exit_:
-        generate(root, tmp_path / "a.mp4", *flags, **sound)
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert exit_.value.code == 2 and len(lines) == 1, lines
-    assert lines[0].startswith("nwt generate: error: ") and message in lines[0]
-    assert sorted(tmp_path.iterdir()) == before
+def generate_refused(root, tmp_path, capsys, message, *flags, **sound):
+    before = content(tmp_path)
+    refused(capsys, message, *typed(root, tmp_path / "a.mp4", *flags, **sound))
+    assert content(tmp_path) == before
 
 
 def write_float_wav(path, samples):
@@ -248,11 +233,11 @@ def test_odd_sound_works(root, tmp_path, kind):
 )
 def test_sound_that_cannot_be_is_refused_by_name(root, tmp_path, capsys, kind, message):
     kinds_of_sound(tmp_path)[kind](tmp_path / "odd.wav")
-    refused(root, tmp_path, capsys, message, audio=tmp_path / "odd.wav")
+    generate_refused(root, tmp_path, capsys, message, audio=tmp_path / "odd.wav")
 
 
 def test_a_picture_without_sound_is_refused(root, tmp_path, capsys):
-    refused(root, tmp_path, capsys, "has no audio stream", audio="reference.mp4")
+    generate_refused(root, tmp_path, capsys, "has no audio stream", audio="reference.mp4")
 
 
 @pytest.mark.soak

@@ -1,34 +1,26 @@
 """`nwt benchmark --what=generate`: every part measured, and counts that can be checked by hand."""
 
-import contextlib
-import io
-import json
-
 import pytest
 
 from configs import both, dvae, prior
-from nwt_tf.bin import generation_speed, nwt
+from nwt_tf.bin import generation_speed
 from nwt_tf.models import priors
+from tests.integration.commands import refused, run
 
 SIZES = ("--config=tiny_mar", "--height=32", "--width=24")
 
 
-def run(*arguments):
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        nwt.main(["benchmark", "--what=generate", *arguments])
-    return json.loads(printed.getvalue().splitlines()[-1]), printed.getvalue()
-
-
 def test_every_part_of_random_weights_at_config_sizes():
     line, printed = run(
+        "benchmark", "--what=generate",
         *SIZES, "--batch_sizes=2", "--chunk_frames=3", "--repeats=2", "--precision=float32",
         "--sampling=sequential,parallel", "--terabytes=0.001", "--teraflops=0.001",
     )  # fmt: skip
     assert "A bound is the least time a part could take" in printed
     parts = line["batch_2"]
     assert line["prior"] == "MAR" and set(parts) == {
-        "sound_to_conditioning", "prior", "prior_parallel", "decoder", "mp4", "whole",
+        "sound_to_conditioning", "prior", "prior_parallel", "decoder", "mp4", "sound_to_pixels",
+        "whole",
     }  # fmt: skip
     for figures in parts.values():
         assert figures["frames_per_second"] > 0 and figures["p95_ms"] >= figures["p50_ms"] > 0
@@ -64,7 +56,5 @@ def test_the_paper_s_loops_read_what_their_tables_hold():
 
 @pytest.mark.parametrize("sizes", ["0", "1,x", "-1"])
 def test_batch_sizes_that_are_none_are_refused(sizes, capsys):
-    with pytest.raises(SystemExit) as stop:
-        nwt.main(["benchmark", "--what=generate", f"--batch_sizes={sizes}"])
-    assert stop.value.code == 2
-    assert "give whole numbers from 1 on" in capsys.readouterr().err
+    message = "give whole numbers from 1 on"
+    refused(capsys, message, "benchmark", "--what=generate", f"--batch_sizes={sizes}")

@@ -1,12 +1,9 @@
 """`nwt generate --stream` and `nwt export` as a user types them: files, pipes, refusals."""
 
-import contextlib
-import io
 import json
 import os
 import subprocess
 import sys
-import wave
 
 import numpy as np
 import pytest
@@ -14,9 +11,9 @@ import tensorflow as tf
 
 from data_pipeline.media import LiveMp4, probe, read_audio, read_video
 from data_pipeline.synthetic_voice import synthesize_voice
-from nwt_tf.bin import nwt
 from nwt_tf.generation.audio_to_video import AudioToVideo
 from tests.generation import tiny_task
+from tests.integration.commands import refused, run, write_wav
 
 SECONDS = 2.4
 FRAMES = round(SECONDS * tiny_task.FPS)
@@ -30,22 +27,9 @@ def root(tmp_path_factory):
     return root
 
 
-def write_wav(path, waveform):
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 24000, 0, "NONE", "not compressed"))
-        file.writeframes((np.asarray(waveform) * 32767).astype("<i2").tobytes())
-
-
-def run(command, *arguments):
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        nwt.main([command, *map(str, arguments)])
-    return json.loads(printed.getvalue().splitlines()[-1])
-
-
 def test_a_streamed_file_is_the_generated_video(root):
     arguments = (f"--preset={root / 'preset'}", f"--audio={root / 'speech.wav'}", "--top_k=3")
-    line = run("generate", *arguments, f"--output={root / 'live.mp4'}", "--stream")
+    line, _ = run("generate", *arguments, f"--output={root / 'live.mp4'}", "--stream")
     assert line["frames"] == FRAMES
     # 16 frames of a chunk and the 20 that the audio encoder looks ahead, in pieces of 0.2 s.
     assert 1.4 < line["sound_to_first_frame"] < 1.8 and line["seconds_to_first_frame"] > 0
@@ -94,20 +78,14 @@ def test_what_cannot_be_is_one_line(root, tmp_path, monkeypatch, capsys, argumen
     monkeypatch.chdir(tmp_path)
     write_wav("short.wav", np.full(2400, 0.1))
     given = [f"--preset={root / 'preset'}", f"--audio={root / 'speech.wav'}", *arguments]
-    with pytest.raises(SystemExit) as stop:
-        nwt.main(["generate", *given])
-    assert stop.value.code == 2
-    error = capsys.readouterr().err
-    assert named in error and error.count("\n") == 1
+    refused(capsys, named, "generate", *given)
     assert [path.name for path in tmp_path.iterdir()] == ["short.wav"]
 
 
 def test_the_export_command_numbers_its_versions(root, capsys):
     given = (f"--preset={root / 'preset'}", f"--output_dir={root / 'models'}", "--nowarmup")
-    line = run("export", *given)
+    line, _ = run("export", *given)
     assert line["saved_model"] == str(root / "models" / "1") and line["megabytes"] > 0
     signatures = tf.saved_model.load(line["saved_model"]).signatures
     assert set(signatures) == {"encode", "decode", "generate", "stream_init", "stream_step"}
-    with pytest.raises(SystemExit) as stop:
-        nwt.main(["export", *given, "--version=1"])
-    assert stop.value.code == 2 and "has a version 1 already" in capsys.readouterr().err
+    refused(capsys, "has a version 1 already", "export", *given, "--version=1")

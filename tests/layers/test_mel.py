@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data_pipeline import mel as pipeline
 from data_pipeline.mel import align, log_mel, mel_spectrogram
+from nwt_tf.layers import mel as layers
 from nwt_tf.layers.mel import LOG_FLOOR, MelSpectrogram, align_mel, slaney_filterbank
 
 SAMPLE_RATE = 24000
@@ -50,6 +52,14 @@ def test_log_mel_equals_librosa_s(name):
 def test_filterbank_equals_librosa_s():
     expected = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=1024, n_mels=80, fmin=0.0, fmax=8000.0)
     np.testing.assert_allclose(slaney_filterbank(), expected.T, atol=1e-7)
+
+
+def test_both_packages_speak_of_the_same_mel():
+    np.testing.assert_array_equal(slaney_filterbank().T, pipeline._filters().toarray())
+    assert (layers.N_MELS, layers.LOG_FLOOR) == (pipeline.NUM_MELS, pipeline.MEL_FLOOR)
+    for name in ("SAMPLE_RATE", "N_FFT", "WIN_LENGTH", "HOP_LENGTH", "MEL_RATE", "FMAX"):
+        assert getattr(layers, name) == getattr(pipeline, name), name
+    assert layers.MELS_PER_FRAME == pipeline.MELS_PER_FRAME
 
 
 @pytest.mark.parametrize("samples", [1, 199, 200, 4801])

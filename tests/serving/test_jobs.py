@@ -134,7 +134,11 @@ def test_closing_ends_what_is_made_and_what_waits():
         held = Held()
         first = jobs.submit(held)
         assert await asyncio.to_thread(held.begun.wait, 10)
+        never = Held()
+        waiting = jobs.submit(never)
         jobs.close()
+        assert {event.kind for event in await told(waiting)} == {"waiting"}
+        assert not never.begun.is_set()
         return await told(first)
 
     assert asyncio.run(scenario()) == []

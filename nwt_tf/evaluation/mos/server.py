@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -22,12 +22,12 @@ from nwt_tf.evaluation.mos import ratings
 from nwt_tf.evaluation.mos.protocol import DEVICES, HEARING
 from nwt_tf.evaluation.mos.study import Refused, Study
 from nwt_tf.evaluation.mos.survey import CLIPS, PAGES
-from nwt_tf.serving import web
+from nwt_tf.serving.guard import Guard
+from nwt_tf.serving.web import content_policy, refusal
 
-MAX_BODY_BYTES = 4096
+MAX_BODY_BYTES = 4096  # what the interface takes is small
 TOKEN_FILE = "admin_token"
 _SECRET = r"^[0-9a-f]{32,64}$"
-_HEADERS = (web.content_policy(), *web.HEADERS)
 
 
 class _Body(BaseModel):
@@ -58,47 +58,6 @@ class Finishing(_Body):
     """The end of a section."""
 
     section: int = Field(ge=1, lt=2**53)
-
-
-class _Guard:
-    """Refuses bodies that are too large, and adds the headers, around the whole application."""
-
-    def __init__(self, app):
-        self._app = app
-
-    async def __call__(self, scope, receive, send):
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def answered(message):
-            if message["type"] == "http.response.start":
-                headers = [*message["headers"], *_HEADERS]
-                if scope["path"].startswith("/api/"):
-                    headers.append((b"cache-control", b"no-store"))
-                message = {**message, "headers": headers}
-            await send(message)
-
-        body = b""
-        while True:  # What the interface takes is small: read whole, before anything looks at it.
-            message = await receive()
-            body += message.get("body", b"")
-            if len(body) > MAX_BODY_BYTES:
-                refusal = JSONResponse({"error": "The request is too large."}, 413)
-                await refusal(scope, receive, answered)
-                return
-            if message["type"] != "http.request" or not message.get("more_body"):
-                break
-        first = True
-
-        async def received():
-            nonlocal first
-            if first:
-                first = False
-                return {"type": "http.request", "body": body, "more_body": False}
-            return await receive()
-
-        await self._app(scope, received, answered)
 
 
 def admin_token(folder: str | os.PathLike) -> str:
@@ -135,7 +94,9 @@ def make_app(study: Study, folder: str | os.PathLike, admin: str) -> FastAPI:
             f"{folder}: {len(missing)} clips or the pages are missing; run the build to its end"
         )
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_Guard)
+    app.add_middleware(
+        Guard, headers=(content_policy(),), no_store="/api/", max_bytes=MAX_BODY_BYTES
+    )
 
     # What only reads runs at once; what writes waits for the disk, in a thread of its own.
     async def rater(authorization: Annotated[str, Header(max_length=100)] = ""):
@@ -151,15 +112,15 @@ def make_app(study: Study, folder: str | os.PathLike, admin: str) -> FastAPI:
 
     @app.exception_handler(Refused)
     def _refused(request: Request, error: Refused):
-        return JSONResponse({"error": str(error)}, 409)
+        return refusal(str(error), 409)
 
     @app.exception_handler(StarletteHTTPException)
     def _failed(request: Request, error: StarletteHTTPException):
-        return JSONResponse({"error": error.detail}, error.status_code)
+        return refusal(error.detail, error.status_code)
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError):
-        return JSONResponse({"error": "The request is not understood."}, 422)
+        return refusal("The request is not understood.", 422)
 
     @app.get("/")
     def index():

@@ -195,6 +195,17 @@ def test_bodies_that_are_too_large_or_no_json(serving, folder, joined):
     assert content(folder) == before
 
 
+def test_other_websites_are_refused(serving, folder):
+    before = content(folder)
+    body = HUMAN | {"token": "ab" * 16, "consent": True, "experiment": "", "worker": ""}
+    for site in ("cross-site", "same-site"):
+        headers = {"Sec-Fetch-Site": site, "Content-Type": "application/json"}
+        status, headers, text = serving.ask("POST", "/api/join", body, headers=headers)
+        assert status == 403 and "Another website" in text
+        assert headers["cache-control"] == "no-store" and "content-security-policy" in headers
+    assert content(folder) == before
+
+
 def test_forged_identities(serving, folder, joined, admin):
     rater = serving.json("GET", "/api/me", token=joined)[1]["rater"]
     before = content(folder)

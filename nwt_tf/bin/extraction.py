@@ -1,0 +1,107 @@
+"""The stage between the trainings: footage to codes, with the dVAE that made them beside."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import tensorflow as tf
+
+from data_pipeline.dataset import read_clips
+from data_pipeline.schema import MAX_CODES, serialize
+from data_pipeline.shards import Manifest, ShardWriter
+from nwt_tf import presets
+from nwt_tf.layers.pixels import to_unit_range
+from nwt_tf.models.dvae import DVAE
+
+DVAE_FOLDER = "dvae"  # inside a codes dataset: the preset of the dVAE that made the codes
+
+
+def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0):
+    """Encodes every clip once (section 2.2.1) and writes codes and mel as shards.
+
+    Args:
+        preset: the dVAE's; copied into output_dir, since codes mean nothing without it.
+        data_dir: shards of footage.
+        output_dir: a new folder.
+        sampled: draw codes from q(z|x), which the paper prefers, or take the most likely.
+        seed: of the draws.
+
+    Returns:
+        Figures: clips and frames.
+
+    Raises:
+        ValueError: where data_dir holds codes or frames of another size than the model's, the
+            model has too many codes, or output_dir has a dataset.
+    """
+    output_dir = Path(output_dir)
+    manifest = load_footage(data_dir)
+    dvae = DVAE.from_preset(preset)
+    check_num_codes(dvae.num_codes)
+    size = (manifest.config["height"], manifest.config["width"])
+    if size != (dvae.height, dvae.width):
+        raise ValueError(
+            f"--data_dir={data_dir} has frames of {size[0]}x{size[1]}, the dVAE of "
+            f"{preset} takes {dvae.height}x{dvae.width}."
+        )
+    if (output_dir / "dataset.json").exists():
+        raise ValueError(f"--output_dir={output_dir} has a dataset already: take another folder.")
+    splits, clips, frames = {}, 0, 0
+    for split in manifest.splits:
+        with ShardWriter(output_dir, split) as writer:
+            found = read_clips(data_dir, split) if manifest.clip_frames(split) else ()
+            for clip in found:
+                draw = tf.constant([seed, clips]) if sampled else None
+                codes = dvae.encode(to_unit_range(clip["video"])[None], draw)
+                record = dataclasses.replace(
+                    clip["record"], frames=(), codes=codes[0].numpy().astype("uint8")
+                )
+                writer.write(serialize(record), record.clip_id, record.num_frames)
+                clips, frames = clips + 1, frames + record.num_frames
+                if clips % 50 == 0:
+                    print(f"{clips} clips encoded", flush=True)
+        splits[split] = writer.shards
+    copy_dvae(presets.locate(preset), output_dir / DVAE_FOLDER)
+    about = {
+        "sampled": sampled,
+        "seed": seed,
+        "num_codes": dvae.num_codes,
+        "shape": [*dvae.grid, dvae.num_heads],
+    }
+    dataclasses.replace(manifest, splits=splits, codes=about).save(output_dir)
+    print(f"codes are in {output_dir}")
+    return {"clips": clips, "frames": frames}
+
+
+def check_num_codes(num_codes):
+    """Refuses codebooks whose codes shards cannot hold.
+
+    Raises:
+        ValueError: they have more than 256 codes.
+    """
+    if num_codes > MAX_CODES:
+        raise ValueError(
+            f"num_codes must be at most {MAX_CODES}: shards hold codes as bytes. "
+            f"Received: num_codes={num_codes}"
+        )
+
+
+def load_footage(data_dir):
+    """The manifest of shards of footage.
+
+    Raises:
+        FileNotFoundError, ValueError: see Manifest.load; or they hold codes.
+    """
+    manifest = Manifest.load(data_dir)
+    if manifest.codes is not None:
+        raise ValueError(f"--data_dir={data_dir} holds codes, no frames: name the footage's.")
+    return manifest
+
+
+def copy_dvae(source, target):
+    """Copies a preset's dVAE: its weights, and config.json where the target has none."""
+    target.mkdir(parents=True, exist_ok=True)
+    for file in source.glob("dvae.weights.*.npz"):
+        shutil.copyfile(file, target / file.name)
+    if not (target / "config.json").exists():
+        config = presets.read_config(source)
+        presets.write_config(target, dvae=config["dvae"], footage=config["footage"])

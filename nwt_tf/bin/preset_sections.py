@@ -1,0 +1,39 @@
+"""What a preset's config.json states beside its models: footage, training, mean styles."""
+
+import dataclasses
+import itertools
+import json
+
+import numpy as np
+import tensorflow as tf
+
+from data_pipeline.dataset import read_clips
+from data_pipeline.shards import Manifest
+from nwt_tf.bin import validation
+
+
+def footage(manifest):
+    """What later stages need to know of the footage; episodes are {name: the models' index}."""
+    return {**manifest.config, "episodes": validation.trained_episodes(manifest)}
+
+
+def training(config):
+    """The resolved config as JSON gives it back, so that it compares equal."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def mean_styles(prior, data_dir, clips=256):
+    """The posterior's mean over training clips, at most so many, spread over them all.
+
+    Returns:
+        (over all of them, {episode: over its own}), lists of floats.
+    """
+    found = {}
+    encode = tf.function(prior.style_encoder, reduce_retracing=True)
+    total = len(Manifest.load(data_dir).clip_frames("train"))
+    stride = -(-total // clips)
+    for clip in itertools.islice(read_clips(data_dir, "train"), 0, None, stride):
+        mean = encode(tf.constant(clip["codes"])[None]).mean[0].numpy()
+        found.setdefault(clip["record"].episode, []).append(mean)
+    overall = np.mean([mean for means in found.values() for mean in means], axis=0)
+    return overall.tolist(), {name: np.mean(means, 0).tolist() for name, means in found.items()}
