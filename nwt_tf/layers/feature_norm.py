@@ -39,9 +39,12 @@ class FeatureNorm(keras.layers.Layer):
         self.built = True
 
     def call(self, features, training=False):
+        # float64 stays: the codec counts on two devices that agree to far below float32.
+        exact = "float64" if features.dtype == "float64" else "float32"
         mean, variance = self._moments(features) if training else (self.mean, self.variance)
-        scale = tf.math.rsqrt(variance + EPSILON)
-        return ops.cast((ops.cast(features, "float32") - mean) * scale, features.dtype)
+        scale = tf.math.rsqrt(ops.cast(variance, exact) + EPSILON)
+        centred = ops.cast(features, exact) - ops.cast(mean, exact)
+        return ops.cast(centred * scale, features.dtype)
 
     def settle(self, features):
         """Takes the statistics of these features for all calls outside training.

@@ -42,3 +42,13 @@ def test_statistics_are_no_trained_weights():
     norm = FeatureNorm(2)
     norm.build((None, None, 2, 3))
     assert not norm.trainable_variables and len(norm.variables) == 2
+
+
+def test_float64_is_kept():
+    norm, features = FeatureNorm(2, dtype="float64"), _features()
+    norm.build(features.shape)
+    norm.settle(features)
+    exact = np.float64(features)
+    found = norm(tf.constant(exact)).numpy()
+    mean, variance = (np.float64(each.numpy()) for each in (norm.mean, norm.variance))
+    np.testing.assert_allclose(found, (exact - mean) / np.sqrt(variance + 1e-6), rtol=1e-13)
