@@ -16,6 +16,7 @@ class Model:
     hidden: int = 256
     depth: int = 2
     head_dim: int = 24
+    normalize: bool = False  # queries of zero mean and unit spread; not in the paper
 
 
 @dataclasses.dataclass

@@ -19,6 +19,7 @@ from nwt_tf.studies.trainer import ClassifierTrainer, StudyTrainer, accuracy
 
 OBJECTIVES = ("elbo", "critic", "class", "classifier")
 HEADS_OF_FIGURE_3 = (4, 8)  # four heads are the paper's; it does not say how many codes
+SETTLING = 5000  # pictures that statistics are measured on
 
 
 def permutations(digits, config, folder, seeds):
@@ -147,6 +148,7 @@ def _dvae(config, num_heads, num_codes):
         stages=config.model.stages,
         hidden=config.model.hidden,
         depth=config.model.depth,
+        normalize=config.model.normalize,
     )
     dvae.build()
     return dvae
@@ -178,6 +180,7 @@ def _train(dvae, digits, config, seed, objective):
         **arguments,
     )
     train(trainer, digits.train_images, digits.train_labels, config.train, config.train.critic_rate)
+    dvae.settle(digits.train_images[:SETTLING])
     return critic
 
 

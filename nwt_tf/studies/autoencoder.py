@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from nwt_tf.layers.feature_norm import FeatureNorm
 from nwt_tf.layers.pixels import to_pixels, to_unit_range
 from nwt_tf.layers.resample import upsample
 from nwt_tf.layers.residual import leaky_relu
@@ -28,6 +29,7 @@ class Autoencoder(keras.Model):
         depth: 1x1 convolutions of that width on either side of the quantiser, in the place of
             dVAE-Adv's temporal block: so that a decoder can make more of codes than their sum.
         single: one Memcode a picture (Appendix A) instead of a grid of them.
+        normalize: normalise the queries, see FeatureNorm.
 
     Raises:
         ValueError: for sides that do not divide, or a grid without stages.
@@ -43,6 +45,7 @@ class Autoencoder(keras.Model):
         hidden=256,
         depth=2,
         single=True,
+        normalize=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -66,6 +69,7 @@ class Autoencoder(keras.Model):
             [keras.layers.Dense(hidden, leaky_relu, name=f"{side}{i}") for i in range(depth + 1)]
             for side in ("before", "after")
         )
+        self.norm = FeatureNorm(3, name="norm") if normalize else None
         self.quantizer = quantizer
         self.from_values = keras.layers.Dense(
             math.prod(self.rest) if single else self.rest[-1],
@@ -99,8 +103,18 @@ class Autoencoder(keras.Model):
         # Not where a tanh is flat.
         last.bias.assign(np.arctanh(np.clip(median.reshape(-1), -0.9, 0.9)))
 
-    def queries(self, pictures):
+    def queries(self, pictures, training=False):
         """float [B, height, width, channels] in [-1, 1] -> float [B, h, w, hidden]."""
+        features = self._features(pictures)
+        return self.norm(features, training=training) if self.norm else features
+
+    def settle(self, pictures):
+        """Measures what normalises outside training, see FeatureNorm, on uint8 pictures; without
+        effect where nothing is normalised."""
+        if self.norm:
+            self.norm.settle(self._features(to_unit_range(pictures)))
+
+    def _features(self, pictures):
         for layer in self.downs:
             pictures = layer(pictures)
         if self.single:
@@ -123,7 +137,7 @@ class Autoencoder(keras.Model):
     def call(self, pictures, seed=None, temperature=1.0, training=False):
         """Pictures in [-1, 1] -> (reconstruction, Quantization)."""
         quantized = self.quantizer(
-            self.queries(pictures), seed=seed, temperature=temperature, training=training
+            self.queries(pictures, training), seed=seed, temperature=temperature, training=training
         )
         return self.render(quantized.values), quantized
 

@@ -155,3 +155,15 @@ def drawn_alone(model, last, pictures):
     """What the last layer's bias draws; not quite to the ends, where a tanh is flat."""
     last.kernel.assign(tf.zeros_like(last.kernel))
     return model.decode(model.encode(pictures)).astype(int)
+
+
+def test_normalised_queries_are_those_of_the_settled_pictures():
+    model = Autoencoder(Memcodes(2, 4, 8), stages=(4,), hidden=16, depth=0, normalize=True)
+    model.build()
+    pictures = np.random.default_rng(0).integers(0, 256, (20, 28, 28, 1), np.uint8)
+    batch = to_unit_range(pictures)
+    in_training = model.queries(batch, training=True).numpy()
+    np.testing.assert_allclose(in_training.mean((0, 1, 2)), 0.0, atol=1e-4)
+    assert np.abs(model.queries(batch).numpy() - in_training).max() > 0.1  # not measured yet
+    model.settle(pictures)
+    np.testing.assert_allclose(model.queries(batch[:3]), in_training[:3], atol=1e-3)
