@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from nwt_tf.bin import nwt
 
 REPLICAS = """
@@ -20,8 +22,8 @@ from nwt_tf.training.distribution import mirrored
 
 assembly.strategy = lambda num_gpus: mirrored(("CPU:0", "CPU:1"))
 data = pace.Data(height=16, width=16, grid=(8, 7))
-figures = [pace.measure(each.get_config("tiny"), data, steps=2, warmup=1) for each in (prior, dvae)]
-print(json.dumps(figures))
+config = {"prior": prior, "dvae": dvae}[sys.argv[1]].get_config("tiny")
+print(json.dumps(pace.measure(config, data, steps=2, warmup=1)))
 """
 
 
@@ -42,12 +44,16 @@ def test_a_training_is_measured_and_profiled(tmp_path):
     assert name in printed.getvalue() and milliseconds > 0 and calls > 0
 
 
-def test_replicas_share_the_batch():
+@pytest.mark.parametrize("stage", ["prior", pytest.param("dvae", marks=pytest.mark.soak)])
+def test_replicas_share_the_batch(stage):
     quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
-        [sys.executable, "-c", REPLICAS], capture_output=True, text=True, env=os.environ | quiet
+        [sys.executable, "-c", REPLICAS, stage],
+        capture_output=True,
+        text=True,
+        env=os.environ | quiet,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    for figures in json.loads(done.stdout.splitlines()[-1]):
-        assert figures["devices"] == 2 and figures["batch_size"] == 2
-        assert figures["steps_per_second"] > 0 and figures["matrix_share"] > 0
+    figures = json.loads(done.stdout.splitlines()[-1])
+    assert figures["devices"] == 2 and figures["batch_size"] == 2
+    assert figures["steps_per_second"] > 0 and figures["matrix_share"] > 0

@@ -15,6 +15,7 @@ from nwt_tf.layers.causal_conv import CausalConv1D, CausalConv3D
 from nwt_tf.layers.code_embedding import CodeEmbedding
 from nwt_tf.layers.conditioned_projection import ConditionedProjection
 from nwt_tf.layers.episode_embedding import EpisodeEmbedding
+from nwt_tf.layers.feature_norm import FeatureNorm
 from nwt_tf.layers.grouped_conv import GroupedConv
 from nwt_tf.layers.hard_attention import MultiHeadHardAttention
 from nwt_tf.layers.mel import MelSpectrogram
@@ -244,6 +245,11 @@ TABLE = {
         lambda dtype: Encoder(stem=4, **GENERATOR, dtype=dtype),
         floats("B", "T", 8, 12, 3),
         out("B", "T", 2, 3, 6),
+    ),
+    "feature_norm": Row(
+        lambda dtype: FeatureNorm(2, dtype=dtype),
+        floats("B", "T", 3, 2),
+        out("B", "T", 3, 2),
     ),
     "encoder_normalized": Row(
         lambda dtype: Encoder(stem=4, **GENERATOR, normalize=True, dtype=dtype),

@@ -106,8 +106,15 @@ class Browser:
         """Opens a local file or a URL; `before` is script that runs before the page's own."""
         if before:
             self.call("Page.addScriptToEvaluateOnNewDocument", source=before)
+        self._go("Page.navigate", url=place if isinstance(place, str) else place.as_uri())
+
+    def reload(self):
+        """Reloads the page, as a person does."""
+        self._go("Page.reload")
+
+    def _go(self, method, **parameters):
         self("window.left = true")
-        self.call("Page.navigate", url=place if isinstance(place, str) else place.as_uri())
+        self.call(method, **parameters)
         self.wait("!window.left && document.readyState === 'complete'")
         # Chromium drops input that comes before a page's first picture.
         self("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
