@@ -48,9 +48,9 @@ class Generation:
         conditioning = prior.condition(mel, style, episodes)
         codes = model.sampler(conditioning, [self._seed, len(self._coded)], self._temperature)
         for index, clip in enumerate(clips):
-            draw = tf.constant([self._seed, len(self._coded)])
-            sampled = model.dvae.encode(to_unit_range(clip["video"])[None], draw)[0].numpy()
-            self._coded.append((sampled, clip["mel"], clip["episode"]))
+            draw = tf.constant([self._seed, len(self._coded)]) if model.sampled_codes else None
+            true = model.dvae.encode(to_unit_range(clip["video"])[None], draw)[0].numpy()
+            self._coded.append((true, clip["mel"], clip["episode"]))
             one = slice(index, index + 1)
             yield to_pixels(model.dvae.decode(codes[one], episodes[one])[0])
 

@@ -167,6 +167,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
     sections = {
         "dvae": section["dvae"],
         "footage": section["footage"],
+        "codes": {"sampled": manifest.codes["sampled"]},
         "prior": {"kind": config.model.kind, **prior.get_config()},
         "training": preset_sections.training(config),
     }

@@ -35,6 +35,8 @@ class AudioToVideo:
         chunk_frames: frames that are drawn and rendered at a time. Small chunks show the first
             frame of a stream sooner, large ones use a GPU better.
         sampling: 'sequential', 'parallel' or 'auto', see sampler_of.
+        sampled_codes: whether the prior learnt codes drawn from q(z|x), as in 2.2.1, or the most
+            likely ones: what it is to be measured on.
 
     Raises:
         ValueError: for chunks of no or too many frames, or another kind of sampling.
@@ -49,6 +51,7 @@ class AudioToVideo:
         chunk_frames=CHUNK_FRAMES,
         sampling="sequential",
         episode_styles=None,
+        sampled_codes=True,
     ):
         if not 1 <= chunk_frames <= MAX_CHUNK_FRAMES:
             raise ValueError(
@@ -62,6 +65,7 @@ class AudioToVideo:
         self.episode_styles = {
             name: np.asarray(style, np.float32) for name, style in (episode_styles or {}).items()
         }
+        self.sampled_codes = sampled_codes
         self.chunk_frames = chunk_frames
         self.sampler = sampler_of(prior, sampling)
         self.listening = Listening(prior, self.sampler, self.fps, chunk_frames)
@@ -89,6 +93,7 @@ class AudioToVideo:
             config["footage"],
             config["default_style"],
             episode_styles=config.get("episode_styles"),
+            sampled_codes=config.get("codes", {}).get("sampled", True),
             **arguments,
         )
 
@@ -105,6 +110,7 @@ class AudioToVideo:
             dvae=self.dvae.get_config(),
             prior={"kind": type(self.prior).__name__.lower(), **self.prior.get_config()},
             footage=self.footage,
+            codes={"sampled": self.sampled_codes},
             default_style=self.default_style.tolist(),
             episode_styles={name: style.tolist() for name, style in self.episode_styles.items()},
         )

@@ -76,6 +76,17 @@ class Adam(AppliesSums, keras.optimizers.Adam):
     and a resumed training would go on from there.
     """
 
+    def _update_model_variables_moving_average(self, trainable_variables):
+        """Keras' own, with a momentum that grows towards `ema_momentum`, as in
+        tf.train.ExponentialMovingAverage: averages of a short training would else be full of its
+        first weights (a third of them, 600 steps at 0.998)."""
+        momentum, done = self.ema_momentum, ops.cast(self.iterations, "float32")
+        self.ema_momentum = ops.minimum(momentum, (1 + done) / (10 + done))
+        try:
+            super()._update_model_variables_moving_average(trainable_variables)
+        finally:
+            self.ema_momentum = momentum
+
     def finalize_variable_values(self, var_list):
         """Leaves the weights as they are."""
 

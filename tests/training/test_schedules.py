@@ -2,8 +2,10 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from configs import dvae as dvae_config
 from configs import prior as prior_config
@@ -64,3 +66,30 @@ def test_adam_takes_the_config_s_settings():
     small = prior_config.get_config("small").train
     optimizer = adam(1e-3, small, small.betas)
     assert optimizer.use_ema and optimizer.ema_momentum == 0.998
+
+
+def test_averages_of_a_short_training_forget_its_first_weights():
+    settings = dataclasses.replace(prior_config.get_config("small").train, ema=0.998)
+    optimizer = adam(1e-3, settings, settings.betas)
+    weight = keras.Variable([0.0])
+    optimizer.build([weight])
+    averages = []
+    for step in range(300):
+        weight.assign([float(step < 50)])
+        optimizer.apply([tf.zeros(1)], [weight])
+        averages.append(float(optimizer._model_variables_moving_average[0][0]))
+    assert averages[0] == averages[49] == 1.0 and averages[-1] < 1e-6 and averages[59] > 0.1
+    assert optimizer.ema_momentum == 0.998
+
+
+def test_the_averages_momentum_grows_to_the_config_s():
+    settings = dataclasses.replace(prior_config.get_config("small").train, ema=0.9)
+    optimizer = adam(1e-3, settings, settings.betas)
+    weight, expected = keras.Variable([0.0]), 0.0
+    optimizer.build([weight])
+    for step in range(100):
+        weight.assign([float(step)])
+        optimizer.apply([tf.zeros(1)], [weight])
+        momentum = min(0.9, (1 + step) / (10 + step)) if step else 0.0
+        expected = momentum * expected + (1 - momentum) * step
+    np.testing.assert_allclose(optimizer._model_variables_moving_average[0], [expected], rtol=1e-5)
