@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from nwt_tf.layers.initializers import MISH_GAIN, standardize, time_centred
@@ -80,9 +81,10 @@ class SpatiallyConnected3D(keras.layers.Layer):
         )
         frames = ops.shape(padded)[1] - time + 1
         height, width = inputs.shape[2], inputs.shape[3]
+        # tf.slice, for its gradient is a padding: half of a CPU's time for that of `padded[...]`.
         return ops.concatenate(
             [
-                padded[:, t : t + frames, y : y + height, x : x + width]
+                tf.slice(padded, (0, t, y, x, 0), (-1, frames, height, width, -1))
                 for t in range(time)
                 for y in range(high)
                 for x in range(wide)

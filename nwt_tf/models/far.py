@@ -119,7 +119,8 @@ class FAR(Prior):
         for factor, conv in zip(self.up_factors, self.up, strict=True):
             frames = conv(upsample(frames, factor) if factor > 1 else frames)
         height, width = self.grid
-        logits = self.as_logits(self.output_layer(frames[:, :height, :width]))
+        frames = tf.slice(frames, (0, 0, 0, 0), (-1, height, width, -1))
+        logits = self.as_logits(self.output_layer(frames))
         return ops.reshape(logits, (-1, height, width, self.num_heads, self.num_codes))
 
     def logits(self, codes, conditioning):
