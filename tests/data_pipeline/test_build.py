@@ -213,7 +213,6 @@ def test_a_dataset_stays_where_its_replacement_fails(folder, tmp_path, monkeypat
     assert contents(out) == before
 
 
-
 @pytest.mark.parametrize(
     "change, message",
     [

@@ -136,8 +136,8 @@ def test_the_mouse_decides_plays_and_filters(browser, page):
 
 
 STORED = "Object.entries(localStorage)"
-# An empty store is given what the page before stored: Chromium itself, when other work holds the
-# machine for many minutes, has come back from a reload without it, and that is not under test.
+# An empty store is given what the page stored before: in some whole runs of the tests, for a reason
+# not found, Chromium came back from a reload without it. What the page writes and reads is tested.
 HAND_OVER = """if (!localStorage.length && window.name)
   for (const [key, text] of JSON.parse(window.name)) localStorage.setItem(key, text);"""
 
