@@ -14,7 +14,7 @@ from data_pipeline.clips import ClipSettings
 from data_pipeline.cutting import Footage, Skips
 from data_pipeline.review import DECISIONS, PAGE, fingerprint, preview, read_review, write_review
 from data_pipeline.schema import serialize
-from data_pipeline.shards import MANIFEST, SPLITS, Manifest, ShardWriter
+from data_pipeline.shards import MANIFEST, SPLITS, Manifest, ShardWriter, new_dataset
 from data_pipeline.split import assign_splits
 from data_pipeline.videos import Video, find_videos, list_videos
 from data_pipeline.workers import WorkerPool, available_cores
@@ -144,14 +144,6 @@ def _write_shards(
     return {split: writer.shards for split, writer in writers.items()}, suggestions
 
 
-def _remove_dataset(output_dir: str) -> None:
-    """Removes a dataset, or what an interrupted build left; nothing else in the folder."""
-    shard = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.tfrecord(\.\d+\.tmp)?")
-    for name in files.names_in(output_dir):
-        if name == MANIFEST or shard.fullmatch(name):
-            files.remove(files.join(output_dir, name))
-
-
 def _versions() -> dict[str, str]:
     packages = ("av", "numpy", "scipy", "opencv-python-headless", "simplejpeg")
     return {name: importlib.metadata.version(name) for name in packages}
@@ -224,7 +216,7 @@ def build_dataset(
         beam_arguments: Of Beam's PipelineOptions.
         parts_dir: Folder for finished parts; None is within output_dir, or within the system's
             temporary folder where only this machine works on a gs:// dataset.
-        overwrite: Replace a dataset that is already in output_dir.
+        overwrite: Replace a dataset that is already in output_dir, once the new one is complete.
         strict: A file or clip that cannot be used is an error; short clips are not.
 
     Returns:
@@ -234,7 +226,7 @@ def build_dataset(
         FileNotFoundError, NotADirectoryError, FileExistsError: About the folders.
         ValueError: A setting out of range, no usable video, a damaged review or one of other
             footage, or with `strict` anything unusable.
-        OSError: The disk is full or broken; finished shards stay, the one under way is removed.
+        OSError: The disk is full or broken; a dataset that was to be replaced stays.
     """
     arguments = locals()
     names = [field.name for field in dataclasses.fields(ClipSettings)]
@@ -281,19 +273,19 @@ def build_dataset(
             test_episodes=test_episodes,
             seed=split_seed,
         )
-        _remove_dataset(output_dir)
         shard_bytes = round(shard_megabytes * 1e6)
         drops_flagged = review_file is not None and undecided_flagged == "drop"
-        splits, reasons = _write_shards(
-            *(footage, output_dir, shard_bytes, split_of),
-            lambda clip_id: drops_flagged and clip_id not in decisions,
-            skips,
-        )
-        if not any(splits.values()):
-            raise skips.nothing_left("clips")
-        manifest = Manifest(
-            config, _versions(), list(clip_ids), splits, skips.files, skips.clips, reasons
-        )
-        manifest.save(output_dir)
+        with new_dataset(output_dir) as data_dir:
+            splits, reasons = _write_shards(
+                *(footage, data_dir, shard_bytes, split_of),
+                lambda clip_id: drops_flagged and clip_id not in decisions,
+                skips,
+            )
+            if not any(splits.values()):
+                raise skips.nothing_left("clips")
+            manifest = Manifest(
+                config, _versions(), list(clip_ids), splits, skips.files, skips.clips, reasons
+            )
+            manifest.save(data_dir)
         footage.remove_parts()
     return manifest

@@ -5,6 +5,8 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
+from collections.abc import Iterator
 
 from data_pipeline import files
 from data_pipeline.records import framed
@@ -150,3 +152,46 @@ class ShardWriter:
         self._under_way.close()
         self._shard.sha256 = self._checksum.hexdigest()
         self.shards.append(self._shard)
+
+
+_NEW = ".new"  # within a dataset's folder, what is to replace it
+
+
+def _remove_dataset(data_dir: str | os.PathLike) -> None:
+    """Removes a dataset, its manifest first, or what an interrupted build left; nothing else."""
+    shard = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.tfrecord(\.\d+\.tmp)?")
+    files.remove(files.join(data_dir, MANIFEST))
+    for name in files.names_in(data_dir):
+        if shard.fullmatch(name):
+            files.remove(files.join(data_dir, name))
+
+
+@contextlib.contextmanager
+def new_dataset(data_dir: str | os.PathLike) -> Iterator[str]:
+    """The folder to write a dataset to, so that one already in `data_dir` stays until it is done.
+
+    That is `data_dir` itself where it holds no dataset, as a rename of a shard copies it on gs://;
+    otherwise a folder within, whose files take the old ones' places on leaving.  A kill between two
+    of those renames leaves no manifest, thus no dataset that is half old and half new.
+
+    Args:
+        data_dir: The dataset's folder; what an interrupted build left in it is removed.
+
+    Raises:
+        OSError: A file cannot be moved.
+    """
+    new = files.join(data_dir, _NEW)
+    files.remove_folder(new)
+    if not files.is_file(files.join(data_dir, MANIFEST)):
+        _remove_dataset(data_dir)
+        yield os.fspath(data_dir)
+        return
+    try:
+        yield new
+    except BaseException:
+        files.remove_folder(new)
+        raise
+    _remove_dataset(data_dir)
+    for name in sorted(files.names_in(new), key=MANIFEST.__eq__):  # the manifest last
+        files.move(files.join(new, name), files.join(data_dir, name))
+    files.remove_folder(new)

@@ -14,6 +14,7 @@ const KEY = `nwt review ${dataset.fingerprint}`;
 const decisions = new Map();
 const undone = []; // Steps, each a list of [id, decision before].
 let saved = true;
+let kept = true; // Whether this browser keeps them; some keep nothing of a local file.
 
 /** The decisions in a review's text; throws an Error whose message is for people. */
 function parse(text) {
@@ -38,8 +39,14 @@ function reviewText() {
 }
 
 function remember() {
-  try { localStorage.setItem(KEY, reviewText()); } catch { /* private mode: only the file keeps them */ }
+  const text = reviewText();
+  try {
+    localStorage.setItem(KEY, text);
+    kept = localStorage.getItem(KEY) === text;
+  } catch { kept = false; }
 }
+
+addEventListener("beforeunload", (event) => { if (!kept && !saved) event.preventDefault(); });
 
 function say(text, wrong = false) {
   $("status").textContent = text;
@@ -230,6 +237,7 @@ function count() {
     + `${open} flagged ${open === 1 ? "clip" : "clips"} left`;
   $("save").textContent = saved ? "Save review.json" : "Save review.json \u2022";
   $("undo").disabled = !undone.length;
+  $("unkept").hidden = kept;
   for (const label of $("filters").querySelectorAll("label"))
     label.lastChild.textContent = ` ${clips.filter(filters[label.control.value]).length}`;
 }
@@ -332,7 +340,9 @@ document.addEventListener("keydown", (event) => {
   keys[event.key]();
 });
 
-try { for (const [id, decision] of parse(localStorage.getItem(KEY))) decisions.set(id, decision); } catch { /* none */ }
+let earlier = null;
+try { earlier = localStorage.getItem(KEY); } catch { kept = false; }
+try { for (const [id, decision] of parse(earlier)) decisions.set(id, decision); } catch { /* none */ }
 count();
 filter();
 say(decisions.size ? `${decisions.size} decisions of an earlier visit are back. ${rule}` : rule);

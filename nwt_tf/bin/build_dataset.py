@@ -88,7 +88,12 @@ flags.DEFINE_string(
     "review.json that was saved from that page: leaves out the clips that it drops.",
     flag_values=FLAGS,
 )
-flags.DEFINE_bool("overwrite", False, "Replace a dataset in --output_dir.", flag_values=FLAGS)
+flags.DEFINE_bool(
+    "overwrite",
+    False,
+    "Replace a dataset in --output_dir, once the new one is complete.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_bool(
     "strict", False, "A file or clip that cannot be used is an error.", flag_values=FLAGS
 )

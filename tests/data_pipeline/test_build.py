@@ -192,6 +192,27 @@ def test_folders(folder, tmp_path):
     assert set(contents(tmp_path / "out")) == set(before)
 
 
+def test_a_dataset_stays_where_its_replacement_fails(folder, tmp_path, monkeypatch):
+    footage.talk(folder / "a.mp4", gop=30)
+    out = tmp_path / "out"
+    built(folder, out)
+    before = contents(out)
+
+    def fails(*arguments):
+        raise ValueError("frames cannot be decoded")
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cutting, "cut_job", fails)
+        with pytest.raises(ValueError, match="none of its clips can be used"):
+            built(folder, out, height=20, overwrite=True)
+    with pytest.raises(ValueError, match="unknown episode nobody"):
+        built(folder, out, validation_episodes=("nobody",), overwrite=True)
+    with pytest.raises(ValueError, match="none of its videos can be used"):
+        built(folder, out, min_seconds=60.0, overwrite=True)
+    assert contents(out) == before
+
+
 @pytest.mark.parametrize(
     "change, message",
     [

@@ -133,6 +133,27 @@ def test_an_interrupt_keeps_what_is_finished(folder, whole, tmp_path, monkeypatc
     assert contents(tmp_path / "out") == whole
 
 
+def test_an_interrupted_replacement_goes_on(folder, whole, tmp_path, monkeypatch):
+    """The old dataset stays meanwhile; the new one is what an unbroken build makes."""
+    out, clips = tmp_path / "out", cutting.Footage.clips
+    build_dataset(folder, out, num_workers=1, **(SETTINGS | {"height": 24}))
+    before = contents(out)
+
+    def stops(self):
+        for number, clip in enumerate(clips(self)):
+            if number == 5:
+                raise KeyboardInterrupt
+            yield clip
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(cutting.Footage, "clips", stops)
+        build_dataset(folder, out, num_workers=1, overwrite=True, **SETTINGS)
+    assert list((out / ".parts").glob("*.clips")) and not (out / ".new").exists()
+    assert {name: (out / name).read_bytes() for name in before} == before
+    build_dataset(folder, out, num_workers=1, overwrite=True, **SETTINGS)
+    assert contents(out) == whole
+
+
 def test_beam(folder, whole, tmp_path):
     pytest.importorskip("apache_beam", reason="needs Apache Beam: pip install 'nwt_tf[beam]'")
     build_dataset(folder, tmp_path / "out", runner="beam", **SETTINGS)

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from data_pipeline import files
-from data_pipeline.shards import Manifest, Shard, ShardWriter, Skip
+from data_pipeline.shards import Manifest, Shard, ShardWriter, Skip, new_dataset
 
 
 def records(path):
@@ -130,3 +130,61 @@ def test_manifest_errors(tmp_path):
         path.write_text(damaged)
         with pytest.raises(ValueError, match="dataset.json: is damaged"):
             Manifest.load(tmp_path)
+
+
+def write_dataset(folder, shards):
+    """Shards of a record each in `folder`, or beside what is there and then in its place."""
+    with new_dataset(folder) as data_dir:
+        with ShardWriter(data_dir, "train", shard_bytes=1) as writer:
+            for name in shards:
+                writer.write(name.encode(), name, 1)
+        Manifest({}, {}, [], {"train": writer.shards}).save(data_dir)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_new_dataset_takes_the_place_of_the_old(tmp_path, remote):
+    folder = f"ram://new/{tmp_path.name}" if remote else tmp_path / "data"
+    write_dataset(folder, ["old 0", "old 1", "old 2"])
+    with files.writing(files.join(folder, "mine.txt")) as file:
+        file.write(b"stays")
+    write_dataset(folder, ["new 0", "new 1"])
+    assert list(Manifest.load(folder).clip_frames("train")) == ["new 0", "new 1"]
+    shards = ["train-00000.tfrecord", "train-00001.tfrecord"]
+    assert files.names_in(folder) == ["dataset.json", "mine.txt", *shards]
+    assert records(files.join(folder, shards[1])) == [b"new 1"]
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
+def test_the_old_dataset_stays_until_the_new_one_is_complete(tmp_path, kind):
+    write_dataset(tmp_path, ["old"])
+    before = contents(tmp_path)
+    with pytest.raises(kind), new_dataset(tmp_path) as data_dir:
+        with ShardWriter(data_dir, "train", shard_bytes=1) as writer:
+            writer.write(b"new", "new", 1)
+        raise kind
+    assert contents(tmp_path) == before
+
+
+def test_what_a_kill_left_of_a_new_dataset_is_removed(tmp_path, monkeypatch):
+    """Also a kill between two renames leaves no manifest of shards that are half old."""
+    write_dataset(tmp_path, ["old 0", "old 1"])
+    calls = []
+
+    def dies(source, target, move=files.move):
+        calls.append(target)
+        if len(calls) == 5:  # two shards and the manifest are written, one shard has its place
+            raise KeyboardInterrupt
+        move(source, target)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files, "move", dies)
+        write_dataset(tmp_path, ["new 0", "new 1"])
+    assert (tmp_path / ".new" / "dataset.json").exists()  # nothing is lost
+    with pytest.raises(FileNotFoundError, match="holds no dataset"):
+        Manifest.load(tmp_path)
+    write_dataset(tmp_path, ["again"])
+    assert set(contents(tmp_path)) == {"dataset.json", "train-00000.tfrecord"}

@@ -135,17 +135,24 @@ def test_the_mouse_decides_plays_and_filters(browser, page):
     assert text(browser, "#shown") == "0 shown" and browser("!nothing.hidden")
 
 
+STORED = "Object.entries(localStorage)"
+# An empty store is given what the page stored before: in some whole runs of the tests, for a reason
+# not found, Chromium came back from a reload without it. What the page writes and reads is tested.
+HAND_OVER = """if (!localStorage.length && window.name)
+  for (const [key, text] of JSON.parse(window.name)) localStorage.setItem(key, text);"""
+
+
 @needs_chromium
 def test_decisions_survive_a_reload_and_can_be_loaded(browser, page, tmp_path):
-    browser.open(page, PICKER)
+    browser.open(page, PICKER + HAND_OVER)
     browser.keys("d", "k")
     browser.wait("decisions.size === 2")
-    browser("(() => { try { localStorage.setItem('probe', 'kept') } catch {} })()")
-    # Navigation gives a page a new process, to which a loaded machine hands storage much later.
+    ((key, stored),) = browser(STORED)
+    assert json.loads(stored)["decisions"] == {"a_0001": "drop", STRANGE: "keep"}
+    browser(f"window.name = JSON.stringify({STORED})")
     browser.reload()
-    kept = "(() => { try { return localStorage.getItem('probe') } catch { return '' } })()"
-    if browser(kept) != "kept":
-        pytest.skip("this Chromium, as it runs here, loses what any page of a file stores")
+    assert browser(STORED) == [[key, stored]]
+    assert browser("unkept.hidden")
     assert decided(browser) == {"a_0001": "drop", STRANGE: "keep"}
     assert text(browser, "#status").startswith("2 decisions of an earlier visit are back.")
     content = {"format": "nwt review", "version": 1, "dataset": "0123"}
@@ -167,6 +174,25 @@ def test_decisions_survive_a_reload_and_can_be_loaded(browser, page, tmp_path):
         assert decided(browser) == {"a_0002": "drop"}
     browser.keys("u")
     assert decided(browser) == {"a_0001": "drop", STRANGE: "keep"}
+
+
+@needs_chromium
+@pytest.mark.parametrize("what", ["throws", "forgets"])
+def test_a_browser_that_keeps_nothing(browser, page, what):
+    """The page says so, and the browser asks before unsaved decisions are left."""
+    method = {"throws": "() => { throw new DOMException('no', 'SecurityError'); }"}.get(
+        what, "() => null"
+    )
+    browser.open(page, PICKER + f"Storage.prototype.getItem = {method};")
+    assert browser("unkept.hidden") == (what == "forgets")  # an empty store is no sign of it
+    browser.keys("d")
+    browser.wait("decisions.size === 1")
+    assert not browser("unkept.hidden")
+    leave = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    assert browser(leave)
+    browser.keys("s")
+    saved(browser)
+    assert not browser(leave)
 
 
 @needs_chromium
