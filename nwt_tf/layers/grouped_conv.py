@@ -9,6 +9,19 @@ from keras import ops
 FORMS = ("grouped", "dense", "patches")
 
 
+def convolution(inputs, kernel, strides):
+    """The framework's own, with 'same' padding and as many groups as the kernel has room for.
+
+    TensorFlow has no gradients of grouped convolutions on CPUs but through XLA, so Keras wraps them
+    in a compiled function of their own, wherever they run. Second gradients then get zeros of every
+    feature map's size from the wrappers, which are computed while XLA compiles: 108 GB of them at
+    Table 4b's widths. GPUs need no wrapper.
+    """
+    if tf.config.list_logical_devices("GPU"):
+        return tf.nn.convolution(inputs, kernel, list(strides), padding="SAME")
+    return ops.conv(inputs, kernel, strides, padding="same")
+
+
 class GroupedConv(keras.layers.Layer):
     """A 2D or 3D convolution with 'same' padding, in groups of channels.
 
@@ -63,7 +76,7 @@ class GroupedConv(keras.layers.Layer):
         else:
             if self.groups > 1 and self.form == "dense":
                 kernel = self._between_zeros(kernel)
-            outputs = ops.conv(inputs, kernel, self.strides, padding="same")
+            outputs = convolution(inputs, kernel, self.strides)
         return self.activation(outputs + bias)
 
     def _between_zeros(self, kernel):

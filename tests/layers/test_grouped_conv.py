@@ -45,6 +45,21 @@ def test_forms_agree_up_to_the_second_gradient(case):
             np.testing.assert_allclose(found / scale, wanted / scale, atol=2e-5)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_without_keras_wrapper_as_on_gpus(case, monkeypatch):
+    """Only XLA has the gradients on a CPU."""
+    compiled = tf.function(penalized.python_function, jit_compile=True)
+    expected = compiled(*made(case, "grouped"))
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])
+    bare = tf.function(penalized.python_function, jit_compile=True)
+    layer, inputs = made(case, "grouped")
+    functions = bare.get_concrete_function(layer, inputs).graph.as_graph_def().library.function
+    assert not functions  # no wrapper, thus no zeros from one
+    for found, wanted in zip(bare(layer, inputs), expected, strict=True):
+        scale = np.abs(wanted).max()
+        np.testing.assert_allclose(found / scale, wanted / scale, atol=2e-5)
+
+
 def test_each_group_reads_its_own_channels():
     for form in FORMS:
         layer, inputs = made("2d strided", form)
