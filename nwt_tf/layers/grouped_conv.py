@@ -1,6 +1,7 @@
 """Strided, grouped convolutions in three forms that give the same, for the critics (Table 4b)."""
 
 import itertools
+import math
 
 import keras
 import tensorflow as tf
@@ -71,13 +72,28 @@ class GroupedConv(keras.layers.Layer):
 
     def call(self, inputs):
         kernel, bias = (ops.cast(weight, inputs.dtype) for weight in (self.kernel, self.bias))
-        if self.groups > 1 and self.form == "patches":
+        if self.groups == 1 and self._covers(inputs.shape[1:-1]):
+            outputs = self._of_one_patch(inputs, kernel)
+        elif self.groups > 1 and self.form == "patches":
             outputs = self._by_patches(inputs, kernel)
         else:
             if self.groups > 1 and self.form == "dense":
                 kernel = self._between_zeros(kernel)
             outputs = convolution(inputs, kernel, self.strides)
         return self.activation(outputs + bias)
+
+    def _covers(self, sizes):
+        """Whether the kernel lies on all of its input, once."""
+        return self.kernel_size == tuple(sizes) and all(
+            stride >= size for stride, size in zip(self.strides, sizes, strict=True)
+        )
+
+    def _of_one_patch(self, inputs, kernel):
+        """One matrix product: on a CPU, a convolution's second gradient costs a multiple of it."""
+        width = math.prod(kernel.shape[:-1])
+        flat = ops.reshape(inputs, (-1, width))
+        products = ops.matmul(flat, ops.reshape(kernel, (width, self.filters)))
+        return ops.reshape(products, (-1, *[1] * len(self.kernel_size), self.filters))
 
     def _between_zeros(self, kernel):
         """[..., C / groups, filters] -> [..., C, filters], zero where groups differ."""

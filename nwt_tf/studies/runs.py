@@ -61,8 +61,10 @@ def train(trainer, pictures, labels, settings, critic_rate=None, callbacks=()):
     steps = settings.steps
     round_steps = min(ROUND_STEPS, steps)
     rounds = -(-steps // round_steps)
-    # A host call in ten steps: these models take a few milliseconds a step.
-    together = 10 if round_steps % 10 == 0 else 1
+    # A host call in ten steps: these models take a few milliseconds a step. With a critic, a step
+    # takes longer, and so does the tracing of its second gradients.
+    together = 2 if getattr(trainer, "train_critic", False) else 10
+    together = together if round_steps % together == 0 else 1
     rate = WarmupCosine(
         settings.learning_rate, steps, settings.learning_rate / 30, min(settings.warmup, steps)
     )

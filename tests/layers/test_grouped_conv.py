@@ -60,6 +60,20 @@ def test_without_keras_wrapper_as_on_gpus(case, monkeypatch):
         np.testing.assert_allclose(found / scale, wanted / scale, atol=2e-5)
 
 
+def test_a_kernel_on_all_of_its_input_is_one_product(monkeypatch):
+    for shape, kernel in (((3, 7, 5, 4), (7, 5)), ((2, 4, 3, 2, 1), (4, 3, 2))):
+        layer = GroupedConv(6, kernel, kernel)
+        layer.build(shape)
+        inputs = tf.constant(np.random.default_rng(0).normal(size=shape), tf.float32)
+        found = penalized(layer, inputs)
+        assert found[0].shape == (shape[0], *[1] * len(kernel), 6)
+        with monkeypatch.context() as patch:
+            patch.setattr(layer, "_covers", lambda sizes: False)
+            expected = penalized.python_function(layer, inputs)
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
 def test_each_group_reads_its_own_channels():
     for form in FORMS:
         layer, inputs = made("2d strided", form)
