@@ -63,6 +63,7 @@ class ComparisonModel:
     num_heads: int = 8
     num_codes: int = 8
     code_dim: int = 192
+    normalize: bool = False  # see Model
 
 
 @dataclasses.dataclass

@@ -9,7 +9,9 @@ import dataclasses
 import itertools
 
 import numpy as np
+import tensorflow as tf
 
+from nwt_tf.models.critics import Critic
 from nwt_tf.studies import pictures
 from nwt_tf.studies.autoencoder import Autoencoder, DigitCritic
 from nwt_tf.studies.quantizers import Memcodes
@@ -159,7 +161,8 @@ def _train(dvae, digits, config, seed, objective):
     loss = config.loss
     critic, arguments = None, {"quantizer": loss.elbo_kl}
     if objective == "critic":
-        critic, arguments = _critic(config), {"quantizer": loss.critic_kl}
+        critic, arguments = Critic(config.critic), {"quantizer": loss.critic_kl}
+        critic(tf.zeros((1, *dvae.picture_shape)))
     elif objective == "class":
         critic, arguments = _critic(config), {"classification": loss.classification}
     elif objective == "classifier":

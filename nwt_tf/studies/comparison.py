@@ -27,6 +27,7 @@ QUANTIZERS = {
     "gumbel_softmax": GumbelSoftmax,
 }
 LOSS_IS_A_KL = ("memcodes", "gumbel_softmax")
+SETTLING = 1000  # training pictures that statistics are measured on
 COLLAPSED = 0.25  # of the bits that codes could carry: below, a run counts as collapsed
 
 
@@ -126,6 +127,7 @@ def _run(name, arguments, train_pictures, test_pictures, config, batch_size, see
         hidden=model.hidden,
         depth=model.depth,
         single=model.single,
+        normalize=model.normalize,
     )
     autoencoder.build()
     autoencoder.start_from(train_pictures[:1000])
@@ -140,10 +142,12 @@ def _run(name, arguments, train_pictures, test_pictures, config, batch_size, see
         temperatures=(first, last, config.train.steps),
         seed=seed,
     )
-    curve = Curve(test_pictures[: config.curve_pictures])
+    seen = train_pictures[:: -(-len(train_pictures) // SETTLING)]
+    curve = Curve(test_pictures[: config.curve_pictures], seen)
     settings = dataclasses.replace(config.train, batch_size=batch_size)
     labels = np.zeros(len(train_pictures), np.int32)
     train(trainer, train_pictures, labels, settings, callbacks=[curve])
+    autoencoder.settle(seen)
     figures = measure(autoencoder, test_pictures)
     diverged = int(trainer.diverged_step) >= 0
     figures["collapsed"] = bool(diverged or figures["bits_share"] < COLLAPSED)

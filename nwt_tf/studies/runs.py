@@ -22,11 +22,12 @@ class Curve(keras.callbacks.Callback):
 
     Args:
         pictures: uint8 [N, height, width, channels].
+        seen: uint8, those of the training that an Autoencoder's norm is settled on beforehand.
     """
 
-    def __init__(self, pictures):
+    def __init__(self, pictures, seen):
         super().__init__()
-        self.pictures = to_unit_range(pictures)
+        self.pictures, self.seen = to_unit_range(pictures), seen
         self.steps, self.l1, self.seconds = [], [], []
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -36,6 +37,7 @@ class Curve(keras.callbacks.Callback):
         step = int(self.model.step)
         self.seconds.append((time.monotonic() - self.started) / (step - self.first))
         self.steps.append(step)
+        self.model.autoencoder.settle(self.seen)
         self.l1.append(float(self._measure()))
 
     @tf.function

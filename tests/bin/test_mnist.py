@@ -61,10 +61,10 @@ def test_retrieval_of_some_objectives(tmp_path, capsys, digits):
         f"--data_dir={digits}",
         f"--output_dir={tmp_path}",
         "--seeds=0",
-        "--only=elbo,class",
+        "--only=elbo,critic,class",
     )
-    assert set(figures) == {"elbo", "class", "seconds"}
-    for objective in ("elbo", "class"):
+    assert set(figures) == {"elbo", "critic", "class", "seconds"}
+    for objective in ("elbo", "critic", "class"):
         accuracy = figures[objective]["random_ties"]["mean"]
         assert 0 < accuracy <= 1 and figures[objective]["majority_vote"]["mean"] >= 0
         assert (tmp_path / f"figure_4_{objective}_seed0.png").exists()

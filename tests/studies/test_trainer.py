@@ -67,10 +67,11 @@ def test_a_grid_of_memcodes_and_odd_sides():
         autoencoder(stages=(), single=False)
 
 
-def test_the_elbo_is_learnt_and_its_curve_falls():
-    model = autoencoder()
+@pytest.mark.parametrize("normalize", [False, True])
+def test_the_elbo_is_learnt_and_its_curve_falls(normalize):
+    model = autoencoder(normalize=normalize)
     trainer = StudyTrainer(model, quantizer=(1e-3, 1e-3))
-    curve = Curve(IMAGES)
+    curve = Curve(IMAGES, IMAGES)
     train(trainer, IMAGES, LABELS, settings(60), callbacks=[curve])
     before = np.abs(autoencoder().decode(autoencoder().encode(IMAGES)) - np.float32(IMAGES)).mean()
     after = np.abs(model.decode(model.encode(IMAGES)) - np.float32(IMAGES)).mean()
