@@ -36,6 +36,7 @@ class Loss:
     kl_rate: float = 2e-2
     head_start: int = 300  # steps on the pixels, while the critic learns its first features
     classification: float = 50.0
+    label_smoothing: float = 0.0  # of the digits' targets; not in the paper
     normalize_features: bool = True
     score_drift: float = 1e-3
 

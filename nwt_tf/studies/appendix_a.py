@@ -164,7 +164,7 @@ def _train(dvae, digits, config, seed, objective):
         critic, arguments = Critic(config.critic), {"quantizer": loss.critic_kl}
         critic(tf.zeros((1, *dvae.picture_shape)))
     elif objective == "class":
-        critic, arguments = _critic(config), {"classification": loss.classification}
+        critic, arguments = _critic(config), {"classification": loss.classification, "label_smoothing": loss.label_smoothing}
     elif objective == "classifier":
         critic, arguments = _classifier(digits, config, seed), {"train_critic": False}
     if objective in ("class", "classifier"):
@@ -197,7 +197,8 @@ def _classifier(digits, config, seed):
     """A critic trained to classify alone."""
     critic = _critic(config)
     settings = dataclasses.replace(config.train, steps=config.train.classifier_steps)
-    train(ClassifierTrainer(critic, seed=seed), digits.train_images, digits.train_labels, settings)
+    trainer = ClassifierTrainer(critic, config.loss.label_smoothing, seed=seed)
+    train(trainer, digits.train_images, digits.train_labels, settings)
     return critic
 
 

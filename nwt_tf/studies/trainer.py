@@ -34,6 +34,8 @@ class StudyTrainer(Trainer):
             paper's annealing; a strong start keeps codes from settling on one value for all
             pictures while the decoder still learns their mean.
         classification: weight of the digits' cross entropy in the critic's loss (dVAE-Class).
+        label_smoothing: share of that cross entropy's targets that is spread over all digits; pictures
+            of a digit then have features closer together. Not in the paper.
         penultimate: reconstruction loss on the critic's last feature map alone (dVAE-Class).
         train_critic: False keeps a critic as it came: a pre-trained classifier.
         gradient_penalty, normalize_features, score_drift: see DVAETrainer.
@@ -56,6 +58,7 @@ class StudyTrainer(Trainer):
         gan=5e-3,
         quantizer=(1.0, 1.0),
         classification=0.0,
+        label_smoothing=0.0,
         penultimate=False,
         train_critic=True,
         gradient_penalty=10.0,
@@ -76,6 +79,7 @@ class StudyTrainer(Trainer):
             "gradient_penalty": gradient_penalty,
             "score_drift": score_drift,
         }
+        self.label_smoothing = label_smoothing
         self.penultimate = penultimate
         self.train_critic = critic is not None and train_critic
         self.normalize_features = normalize_features
@@ -164,14 +168,16 @@ class StudyTrainer(Trainer):
         )
         if weights["classification"]:
             total += weights["classification"] * cross_entropy(
-                self.critic.classify(features), labels
+                self.critic.classify(features), labels, self.label_smoothing
             )
         return total
 
 
-def cross_entropy(logits, labels):
-    """Mean over the batch: logits float32 [N, classes], labels int32 [N]."""
-    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+def cross_entropy(logits, labels, smoothing=0.0):
+    """Mean over the batch: logits float32 [N, classes], labels int32 [N], smoothing's share."""
+    classes = logits.shape[-1]
+    targets = (1.0 - smoothing) * tf.one_hot(labels, classes) + smoothing / classes
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
 
 
 class ClassifierTrainer(Trainer):
@@ -179,15 +185,16 @@ class ClassifierTrainer(Trainer):
 
     LOGS = ("cross_entropy",)
 
-    def __init__(self, critic, **kwargs):
+    def __init__(self, critic, label_smoothing=0.0, **kwargs):
         super().__init__(**kwargs)
-        self.critic = critic
+        self.critic, self.label_smoothing = critic, label_smoothing
         self.built = True
 
     def train_step(self, batch):
         with tf.GradientTape() as tape:
             features, _ = self.critic(to_unit_range(batch["pictures"]))
-            loss = cross_entropy(self.critic.classify(features[-1]), batch["labels"])
+            logits = self.critic.classify(features[-1])
+            loss = cross_entropy(logits, batch["labels"], self.label_smoothing)
         variables = [*_variables(self.critic.hidden), *self.critic.class_layer.trainable_variables]
         updates = [(self.optimizer, tape.gradient(loss, variables), variables)]
         return self.finish_step({"cross_entropy": loss}, updates)
