@@ -231,7 +231,8 @@ def _pack(path, value, storage):
     if storage == "float32":
         return {path: value}
     if storage == "float16" or value.ndim < 2 or value.shape[-2] < 16:
-        return {path: value.astype(np.float16)}
+        fits = np.abs(value).max(initial=0.0) <= np.finfo(np.float16).max  # a variance may not
+        return {path: value.astype(np.float16) if fits else value}
     scale = np.maximum(np.abs(value).max(axis=-2, keepdims=True), 1e-12) / 127.0
     scale = scale.astype(np.float32)
     return {path: np.round(value / scale).astype(np.int8), path + ":scale": scale}

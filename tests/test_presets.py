@@ -74,6 +74,12 @@ def test_float16_keeps_11_bits(tmp_path):
         np.testing.assert_allclose(found[path], value, rtol=2**-11, atol=1e-7)
 
 
+@pytest.mark.parametrize("storage", ["float16", "int8"])
+def test_what_float16_cannot_hold_stays_float32(tmp_path, storage):
+    found = round_trip(tmp_path, {"norm/variance": np.float32([[1.0, 1e6]])}, storage)
+    np.testing.assert_array_equal(found["norm/variance"], [[1.0, 1e6]])
+
+
 def test_int8_is_off_by_half_a_step_of_each_output_s_scale(tmp_path):
     found = round_trip(tmp_path, arrays(), "int8")
     for path, value in arrays().items():
