@@ -1,5 +1,5 @@
 # Every target makes .venv and installs by itself: Python 3.11 and an internet connection are enough.
-#   make demo    the whole path on synthetic footage, offline once installed, in minutes on a CPU
+#   make demo    a video of a talking person from a voice, offline, in a minute on a CPU
 #   make test    the tests            make lint    ruff
 #   make soak    the long cases       make clean   removes .venv and caches
 

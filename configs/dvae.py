@@ -4,7 +4,7 @@
 
 `paper` is the printed recipe (Table 4, C.2.1) at 256x224 and nothing else. `small` learns GRID at
 128x112 on one GPU and uses the stabilisers that the paper does not have. `tiny` is for tests,
-`demo` for `nwt demo` on two CPU cores. Frame size, rate and episodes come from the dataset.
+`demo` for `nwt demo --train` on two CPU cores. Frame size, rate and episodes come from the dataset.
 Without suffix the Memcodes of a frame are a 16x14 grid (Mem16); `_mem8` has one more stage, 8x7.
 
 Measured, `small`: docs/results.md.

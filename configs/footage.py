@@ -3,7 +3,7 @@
 default   the sizes of the paper's Appendix D, for any footage
 lwt       every number of Appendix D, for the paper's footage: Last Week Tonight, 1280 x 720 pixels
 grid_s1   speaker 1 of the GRID corpus, 360 x 288 pixels, sentences of 3 s that start at key frames
-demo      the synthetic subject of `nwt demo`, clips of 3 s
+demo      the synthetic subject of `nwt demo --train`, clips of 3 s
 """
 
 import dataclasses

@@ -17,15 +17,18 @@ class Panel(NamedTuple):
     title: above its rows.
     videos: {row's label: uint8 [T, H, W, 3]}, all of one length.
     mel: float [M, 80], log-mel over the same time.
-    openings: {label: float [T]}, mouth openings, about 0 to 1; the first is the truth.
+    curves: {label: float [T]}, two series of about 0 to 1, as mouth openings; the first, the truth
+        of the demo, chooses the part that is shown.
     fps: frames a second.
+    curves_label: what they are.
     """
 
     title: str
     videos: dict
     mel: np.ndarray
-    openings: dict
+    curves: dict
     fps: float
+    curves_label: str = "mouth\nopening"
 
 
 def liveliest(opening: np.ndarray, length: int) -> int:
@@ -78,7 +81,7 @@ def draw(path: str | os.PathLike, panels: list[Panel]) -> None:
     rows = len(panels[0].videos)
     shape = film(next(iter(panels[0].videos.values()))).shape
     row_height = 0.9 * _WIDTH * shape[0] / shape[1]
-    heights = [0.42, *[row_height] * rows, 0.95, 0.8]  # inches: title, films, mel, openings
+    heights = [0.42, *[row_height] * rows, 0.95, 0.8]  # inches: title, films, mel, curves
     figure = Figure(figsize=(_WIDTH, len(panels) * sum(heights) + 0.55), facecolor="white")
     grid = figure.add_gridspec(
         len(heights) * len(panels),
@@ -113,7 +116,7 @@ def save(figure, path):
 def _draw_panel(axes, panel):
     title, *films, sound, curves = axes
     count = round(SECONDS * panel.fps)
-    start = liveliest(next(iter(panel.openings.values())), count)
+    start = liveliest(next(iter(panel.curves.values())), count)
     shown = slice(start, start + count)
     total = len(next(iter(panel.videos.values())))
     times = np.arange(total)[shown] / panel.fps
@@ -129,11 +132,11 @@ def _draw_panel(axes, panel):
     mel = panel.mel[round(start * per_frame) : round((start + len(times)) * per_frame)]
     sound.imshow(mel.T, aspect="auto", origin="lower", cmap="magma", extent=(begin, end, 0, 1))
     _name(sound, "the sound\n(mel)")
-    for (label, opening), colour in zip(panel.openings.items(), (_TRUE, _MADE), strict=True):
-        curves.plot(times + 0.5 / panel.fps, opening[shown], color=colour, lw=2, label=label)
+    for (label, curve), colour in zip(panel.curves.items(), (_TRUE, _MADE), strict=True):
+        curves.plot(times + 0.5 / panel.fps, curve[shown], color=colour, lw=2, label=label)
     curves.set_ylim(-0.15, 1.25)
     curves.legend(loc="upper right", ncols=2, fontsize=8, frameon=False, borderaxespad=0.1)
-    _name(curves, "mouth\nopening")
+    _name(curves, panel.curves_label)
     for axis in axes:
         axis.set_xlim(begin, end)
 

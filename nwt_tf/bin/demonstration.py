@@ -1,4 +1,4 @@
-"""The steps of `nwt demo` as functions: footage, trainings, unseen sound, and how well it went."""
+"""The steps of `nwt demo --train` as functions: footage, trainings, unseen sound, how well it went."""
 
 import contextlib
 import dataclasses
@@ -175,7 +175,7 @@ def _panel(model, unseen):
         title=f"{name.replace('_', ' ')}: sound that neither model has heard",
         videos={"truth": truth, "recon-\nstruction": rendered, "generated\nfrom sound": generated},
         mel=model.mel(clip.voice.waveform[None])[0].numpy(),
-        openings={"true": clip.performance.opening, "generated": mouth_opening(generated)},
+        curves={"true": clip.performance.opening, "generated": mouth_opening(generated)},
         fps=model.fps,
     )
 

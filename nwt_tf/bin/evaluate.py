@@ -11,7 +11,7 @@ preset can do; --card writes it as a model card.
 --what=codec: bits and quality of the .nwt coders beside x264, x265 and SVT-AV1; a table and curves
 in --output_dir.
 
---what=control is for presets trained on the synthetic subject (`nwt demo`), which it draws itself:
+--what=control is for presets trained on the synthetic subject (`nwt demo --train`), which it draws itself:
 how far copied styles are followed, what changes with the episode, and whether the mouth still
 follows the sound. Its picture: references above videos in their styles, then switched episodes.
 

@@ -164,7 +164,11 @@ def _train(dvae, digits, config, seed, objective):
         critic, arguments = Critic(config.critic), {"quantizer": loss.critic_kl}
         critic(tf.zeros((1, *dvae.picture_shape)))
     elif objective == "class":
-        critic, arguments = _critic(config), {"classification": loss.classification, "label_smoothing": loss.label_smoothing}
+        critic = _critic(config)
+        arguments = {
+            "classification": loss.classification,
+            "label_smoothing": loss.label_smoothing,
+        }
     elif objective == "classifier":
         critic, arguments = _classifier(digits, config, seed), {"train_critic": False}
     if objective in ("class", "classifier"):

@@ -34,8 +34,8 @@ class StudyTrainer(Trainer):
             paper's annealing; a strong start keeps codes from settling on one value for all
             pictures while the decoder still learns their mean.
         classification: weight of the digits' cross entropy in the critic's loss (dVAE-Class).
-        label_smoothing: share of that cross entropy's targets that is spread over all digits; pictures
-            of a digit then have features closer together. Not in the paper.
+        label_smoothing: share of that cross entropy's targets that is spread over all digits, so
+            that pictures of one digit come closer together in the features. Not in the paper.
         penultimate: reconstruction loss on the critic's last feature map alone (dVAE-Class).
         train_critic: False keeps a critic as it came: a pre-trained classifier.
         gradient_penalty, normalize_features, score_drift: see DVAETrainer.

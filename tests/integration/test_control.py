@@ -26,7 +26,7 @@ def figures(tmp_path_factory):
     preset = os.environ.get("NWT_CONTROL_PRESET")
     if preset is None:
         folder = tmp_path_factory.mktemp("control") / "demo"
-        nwt("demo", f"--output_dir={folder}")
+        nwt("demo", "--train", f"--output_dir={folder}")
         preset = folder / "prior"
     return nwt("evaluate", "--what=control", f"--preset={preset}")
 

@@ -13,7 +13,8 @@ from PIL import Image
 from configs import footage as footage_configs
 from data_pipeline.media import probe, read_audio
 from data_pipeline.synthetic import make_clip
-from nwt_tf.bin import contact_sheet, demo, demonstration, nwt
+from nwt_tf.bin import contact_sheet, demo, demonstration, nwt, speaking
+from tests.integration.commands import write_wav
 
 
 @pytest.fixture(scope="module")
@@ -148,12 +149,54 @@ def test_a_stopped_training_stops_the_demo():
         demonstration.finished({"steps": 9}, config)
 
 
+def test_the_shipped_preset_speaks(tmp_path, monkeypatch, capfd):
+    """A short sound: the whole sentence is a soak."""
+    monkeypatch.chdir(tmp_path)
+    write_wav(tmp_path / "short.wav", make_clip(episode=0, seed=1, seconds=0.5).voice.waveform)
+    nwt.main(["demo", "--audio=short.wav", "--episode=s1_03"])
+    figures = json.loads(capfd.readouterr().out.splitlines()[-1])
+    assert figures["frames"] == 13
+    check_spoken(tmp_path, figures, seconds=0.5)
+
+
+def check_spoken(folder, figures, seconds):
+    """An mp4 of the preset's shape with the sound, and a sheet, both in demo."""
+    info = probe(folder / figures["mp4"], require=("video", "audio"))
+    assert (info.height, info.width, info.fps) == (512, 448, 25.0)
+    assert len(read_audio(folder / figures["mp4"])) / 24000 == pytest.approx(seconds, abs=0.05)
+    assert Image.open(folder / figures["contact_sheet"]).size[0] == 1200
+
+
+def test_audio_and_training_exclude_each_other(tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        nwt.main(["demo", f"--output_dir={tmp_path / 'demo'}", "--train", "--episode=s1_00"])
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "demo").exists()
+
+
+@pytest.mark.soak
+def test_the_sentence_that_comes_along_takes_a_minute(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "nwt_tf.bin.nwt", "demo"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},
+    )
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout.splitlines()[-1])
+    check_spoken(tmp_path, figures, seconds=len(read_audio(speaking.VOICE)) / 24000)
+    assert figures["seconds"] < 90
+    assert figures["mouth_sound_correlation"] > 0.1
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_mouth_follows_unseen_sound(tmp_path, seed):
     done = subprocess.run(
         [sys.executable, "-m", "nwt_tf.bin.nwt", "demo", f"--output_dir={tmp_path / 'demo'}",
-         f"--seed={seed}"],
+         "--train", f"--seed={seed}"],
         capture_output=True,
         text=True,
         env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1"},

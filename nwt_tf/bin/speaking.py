@@ -1,0 +1,95 @@
+"""`nwt demo` without a training: the shipped preset and a voice, an mp4 and its contact sheet."""
+
+import numpy as np
+
+from data_pipeline.media import read_audio, write_mp4
+from nwt_tf.bin import contact_sheet
+from nwt_tf.bin.demonstration import enlarged
+from nwt_tf.evaluation import lipsync
+from nwt_tf.generation.audio_to_video import AudioToVideo
+from nwt_tf.layers.mel import align_mel
+from nwt_tf.presets import SHIPPED
+
+PRESET = "grid-s1"
+VOICE = SHIPPED / "voice.wav"  # of espeak-ng
+TEMPERATURE = 0.5  # livelier than the likeliest codes, steadier than plain draws
+LIPS = (0.6, 0.94, 0.25, 0.6)  # where the preset's subject has them: top, bottom, left, right
+
+
+def demonstrate(folder, audio=None, episode="none", seed=0):
+    """Sound to video, with the preset that ships with the package.
+
+    Args:
+        folder: a pathlib.Path to write into.
+        audio: any file with sound; None is a sentence that comes with the package.
+        episode: whose look, of the preset's.
+        seed: of the draws.
+
+    Returns:
+        Figures: mp4, contact_sheet, frames, mouth_sound_correlation.
+
+    Raises:
+        ValueError: for a file without sound, or too little of it, or no such episode.
+    """
+    audio = audio or VOICE
+    waveform = read_audio(audio)
+    model = AudioToVideo.from_preset(PRESET)
+    try:
+        model.check(waveform)
+    except ValueError as error:
+        raise ValueError(f"--audio={audio}: {error}") from error
+    video = model.generate(waveform, episode=episode, seed=seed, temperature=TEMPERATURE)
+    mp4 = folder / "demo.mp4"
+    write_mp4(mp4, map(enlarged, video), model.fps, waveform)
+    print(f"wrote {mp4}: {len(video)} frames with their sound")
+    mel = align_mel(model.mel(waveform[None]), len(video), model.fps)[0].numpy()
+    sheet = folder / "contact_sheet.png"
+    contact_sheet.draw(sheet, [panel(video, mel, model.fps)])
+    print(f"wrote {sheet}")
+    moved = lipsync.local_motion(lipsync.cut_out(lipsync.grey(video), LIPS), model.fps)
+    return {
+        "mp4": mp4,
+        "contact_sheet": sheet,
+        "frames": len(video),
+        "mouth_sound_correlation": float(lipsync.correlation(moved, lipsync.sound_change(mel))),
+    }
+
+
+def panel(video, mel, fps):
+    """The frames, and the lips enlarged, over the sound.
+
+    Args:
+        video: uint8 [T, H, W, 3].
+        mel: float32 [4 T, 80], what each frame hears.
+        fps: frames a second.
+
+    Returns:
+        contact_sheet.Panel.
+    """
+    moved = lipsync.motion(lipsync.cut_out(lipsync.grey(video), LIPS))
+    loudness = mel.reshape(len(video), -1).mean(axis=1)
+    loudness = loudness - loudness.min()
+    return contact_sheet.Panel(
+        title="Generated from a voice that the model has never heard",
+        videos={"video": video, "lips": close_up(video)},
+        mel=mel,
+        curves={
+            "loudness": loudness / max(loudness.max(), 1e-6),
+            "motion of the lips": np.append(moved, 0.0) / max(moved.max(), 1e-6),
+        },
+        fps=fps,
+        curves_label="beside\neach other",
+    )
+
+
+def close_up(video):
+    """The lips at the size of the whole: uint8 [T, H, W, 3], likewise."""
+    import cv2
+
+    height, width = video.shape[1:3]
+    return np.stack(
+        [
+            cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC)
+            for part in lipsync.cut_out(video, LIPS)
+        ]
+    )
