@@ -60,7 +60,7 @@ def measure(preset, references=REFERENCES, seed=0, temperature=1.0):
         looks = [look_named(name) for name in model.episodes]
     except ValueError as error:
         raise ValueError(
-            f"{preset} was not trained on the synthetic subject that `nwt demo --train` draws ({error})."
+            f"{preset} was not trained on the synthetic subject of `nwt demo --train` ({error})."
         ) from None
     generate = {"seed": seed, "temperature": temperature}
     copied, rows = style_copy(model, looks, references, seed, generate)

@@ -1,4 +1,4 @@
-"""The steps of `nwt demo --train` as functions: footage, trainings, unseen sound, how well it went."""
+"""The steps of `nwt demo --train`: footage, trainings, unseen sound, and how well it went."""
 
 import contextlib
 import dataclasses

@@ -11,9 +11,10 @@ preset can do; --card writes it as a model card.
 --what=codec: bits and quality of the .nwt coders beside x264, x265 and SVT-AV1; a table and curves
 in --output_dir.
 
---what=control is for presets trained on the synthetic subject (`nwt demo --train`), which it draws itself:
-how far copied styles are followed, what changes with the episode, and whether the mouth still
-follows the sound. Its picture: references above videos in their styles, then switched episodes.
+--what=control is for presets trained on the synthetic subject (`nwt demo --train`), which it draws
+itself: how far copied styles are followed, what changes with the episode, and whether the mouth
+still follows the sound. Its picture: references above videos in their styles, then switched
+episodes.
 
 Footage is cut as the preset's training footage was. --sheet writes a picture.
 """

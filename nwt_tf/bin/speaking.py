@@ -11,8 +11,7 @@ from nwt_tf.layers.mel import align_mel
 from nwt_tf.presets import SHIPPED
 
 PRESET = "grid-s1"
-VOICE = SHIPPED / "voice.wav"  # of espeak-ng
-TEMPERATURE = 0.5  # livelier than the likeliest codes, steadier than plain draws
+VOICE = SHIPPED / "voice.wav"  # espeak-ng says a sentence of the corpus' words
 LIPS = (0.6, 0.94, 0.25, 0.6)  # where the preset's subject has them: top, bottom, left, right
 
 
@@ -38,7 +37,7 @@ def demonstrate(folder, audio=None, episode="none", seed=0):
         model.check(waveform)
     except ValueError as error:
         raise ValueError(f"--audio={audio}: {error}") from error
-    video = model.generate(waveform, episode=episode, seed=seed, temperature=TEMPERATURE)
+    video = model.generate(waveform, episode=episode, seed=seed)
     mp4 = folder / "demo.mp4"
     write_mp4(mp4, map(enlarged, video), model.fps, waveform)
     print(f"wrote {mp4}: {len(video)} frames with their sound")

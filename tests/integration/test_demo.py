@@ -155,7 +155,7 @@ def test_the_shipped_preset_speaks(tmp_path, monkeypatch, capfd):
     write_wav(tmp_path / "short.wav", make_clip(episode=0, seed=1, seconds=0.5).voice.waveform)
     nwt.main(["demo", "--audio=short.wav", "--episode=s1_03"])
     figures = json.loads(capfd.readouterr().out.splitlines()[-1])
-    assert figures["frames"] == 13
+    assert figures["frames"] == 12
     check_spoken(tmp_path, figures, seconds=0.5)
 
 
