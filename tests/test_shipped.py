@@ -16,7 +16,7 @@ def test_there_is_one_of_grid():
 @pytest.mark.parametrize("name", NAMES)
 def test_files_are_small(name):
     sizes = [path.stat().st_size for path in (presets.SHIPPED / name).iterdir()]
-    assert max(sizes) <= 15_000_000 and sum(sizes) <= 30_000_000
+    assert max(sizes) <= 15_000_000 and sum(sizes) <= 25_000_000
 
 
 def test_the_card_names_the_footage_s_authors_and_licence():

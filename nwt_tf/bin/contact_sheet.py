@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 COLUMNS = 12
+ENLARGEMENT = 4  # of small frames in an mp4
 SECONDS = 3.0  # what a sheet shows of each clip
 _WIDTH = 12.0  # inches, at 100 pixels an inch
 _INK, _TRUE, _MADE = "#33303c", "#8a8794", "#d2364b"
@@ -42,6 +43,18 @@ def liveliest(opening: np.ndarray, length: int) -> int:
     return max(starts, key=lambda start: np.abs(np.diff(opening[start : start + length])).sum())
 
 
+def resized(frame: np.ndarray, height: int, width: int) -> np.ndarray:
+    """uint8 [H, W, 3] -> uint8 [height, width, 3], larger and smooth."""
+    import cv2
+
+    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def enlarged(frame: np.ndarray, times: int = ENLARGEMENT) -> np.ndarray:
+    """uint8 [H, W, 3] -> uint8 [H * times, W * times, 3], smooth: small frames for a screen."""
+    return resized(frame, *(times * size for size in frame.shape[:2]))
+
+
 def film(video: np.ndarray, columns: int = COLUMNS, gap: float = 0.04) -> np.ndarray:
     """Frames side by side, each from the middle of its share of the time.
 
@@ -53,15 +66,10 @@ def film(video: np.ndarray, columns: int = COLUMNS, gap: float = 0.04) -> np.nda
     Returns:
         uint8 [3 H, columns * (3 W + gaps), 3], enlarged three times so that edges stay smooth.
     """
-    import cv2
-
     middles = ((np.arange(columns) + 0.5) / columns * len(video)).astype(int)
-    height, width = video.shape[1:3]
+    width = video.shape[2]
     side = round(gap * 3 * width / 2)
-    frames = [
-        cv2.resize(video[t], (3 * width, 3 * height), interpolation=cv2.INTER_CUBIC)
-        for t in middles
-    ]
+    frames = [enlarged(video[t], 3) for t in middles]
     padding = ((0, 0), (side, side), (0, 0))
     return np.concatenate([np.pad(f, padding, constant_values=255) for f in frames], axis=1)
 

@@ -25,7 +25,6 @@ CLIPS_PER_EPISODE = 40
 UNSEEN_CLIPS = 2  # an episode
 UNSEEN_SECONDS = 8.0
 TEMPERATURE = 0.3  # a prior so shortly trained is unsure of much that does not matter
-ENLARGEMENT = 4  # of the mp4's frames, so that they are seen on a screen
 _STAGES = 6
 
 
@@ -71,7 +70,8 @@ def demonstrate(folder, seed=0):
         unseen = [listen(model, clip, seed) for clip in unseen_clips(seed, fps=model.fps)]
         mp4 = folder / "demo.mp4"
         spoken = unseen[0]
-        write_mp4(mp4, map(enlarged, spoken.generated), model.fps, spoken.clip.voice.waveform)
+        frames = map(contact_sheet.enlarged, spoken.generated)
+        write_mp4(mp4, frames, model.fps, spoken.clip.voice.waveform)
         print(f"      wrote {mp4}: {len(spoken.generated)} frames with their sound")
     with _stage(6, "Measuring, on held-out clips and on the unseen sound."):
         clips = Clips(folder / "prior", data_dir=folder / "shards", split="test")
@@ -156,15 +156,6 @@ def mouth_correlation(performed):
         moves = min(true.std(), read.std()) > 1e-6
         scores.append(np.corrcoef(true, read)[0, 1] if moves else 0.0)
     return float(np.mean(scores))
-
-
-def enlarged(frame):
-    """uint8 [H, W, 3] -> uint8 [H * ENLARGEMENT, W * ENLARGEMENT, 3], smooth."""
-    import cv2
-
-    height, width = frame.shape[:2]
-    size = (width * ENLARGEMENT, height * ENLARGEMENT)
-    return cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
 
 
 def _panel(model, unseen):

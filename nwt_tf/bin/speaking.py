@@ -4,7 +4,6 @@ import numpy as np
 
 from data_pipeline.media import read_audio, write_mp4
 from nwt_tf.bin import contact_sheet
-from nwt_tf.bin.demonstration import enlarged
 from nwt_tf.evaluation import lipsync
 from nwt_tf.generation.audio_to_video import AudioToVideo
 from nwt_tf.layers.mel import align_mel
@@ -39,13 +38,14 @@ def demonstrate(folder, audio=None, episode="none", seed=0):
         raise ValueError(f"--audio={audio}: {error}") from error
     video = model.generate(waveform, episode=episode, seed=seed)
     mp4 = folder / "demo.mp4"
-    write_mp4(mp4, map(enlarged, video), model.fps, waveform)
+    write_mp4(mp4, map(contact_sheet.enlarged, video), model.fps, waveform)
     print(f"wrote {mp4}: {len(video)} frames with their sound")
     mel = align_mel(model.mel(waveform[None]), len(video), model.fps)[0].numpy()
     sheet = folder / "contact_sheet.png"
-    contact_sheet.draw(sheet, [panel(video, mel, model.fps)])
+    lips = lipsync.cut_out(lipsync.grey(video), LIPS)
+    contact_sheet.draw(sheet, [panel(video, lipsync.motion(lips), mel, model.fps)])
     print(f"wrote {sheet}")
-    moved = lipsync.local_motion(lipsync.cut_out(lipsync.grey(video), LIPS), model.fps)
+    moved = lipsync.local_motion(lips, model.fps)
     return {
         "mp4": mp4,
         "contact_sheet": sheet,
@@ -54,18 +54,18 @@ def demonstrate(folder, audio=None, episode="none", seed=0):
     }
 
 
-def panel(video, mel, fps):
+def panel(video, moved, mel, fps):
     """The frames, and the lips enlarged, over the sound.
 
     Args:
         video: uint8 [T, H, W, 3].
+        moved: float [T - 1], motion of the lips.
         mel: float32 [4 T, 80], what each frame hears.
         fps: frames a second.
 
     Returns:
         contact_sheet.Panel.
     """
-    moved = lipsync.motion(lipsync.cut_out(lipsync.grey(video), LIPS))
     loudness = mel.reshape(len(video), -1).mean(axis=1)
     loudness = loudness - loudness.min()
     return contact_sheet.Panel(
@@ -83,12 +83,5 @@ def panel(video, mel, fps):
 
 def close_up(video):
     """The lips at the size of the whole: uint8 [T, H, W, 3], likewise."""
-    import cv2
-
-    height, width = video.shape[1:3]
-    return np.stack(
-        [
-            cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC)
-            for part in lipsync.cut_out(video, LIPS)
-        ]
-    )
+    parts = lipsync.cut_out(video, LIPS)
+    return np.stack([contact_sheet.resized(part, *video.shape[1:3]) for part in parts])

@@ -66,7 +66,7 @@ def test_unseen_clips_are_in_no_footage(tmp_path, monkeypatch):
 def test_frames_are_enlarged_for_the_screen():
     frame = np.zeros((8, 6, 3), np.uint8)
     frame[:, 3:] = 200
-    large = demonstration.enlarged(frame)
+    large = contact_sheet.enlarged(frame)
     assert large.shape == (32, 24, 3) and large.dtype == np.uint8
     assert large[:, :8].max() == 0 and large[:, 16:].min() > 190
 
