@@ -21,7 +21,7 @@ import numpy as np
 
 HEADS, CODES, DIM = 8, 8, 1024
 CHECKED = 4  # frames whose outputs are compared
-REPEATS = 20
+REPEATS, IN_FLIGHT = 20, 10  # as in nwt_tf.bin.timing, which would bring TensorFlow along
 
 
 def weights():
@@ -67,11 +67,9 @@ def torch_side(batch):
                 inputs.grad = None
                 layer.zero_grad(set_to_none=True)
                 run(inputs)[0].backward(upstream)
-                if device == "cuda":
-                    torch.cuda.synchronize()
 
             try:
-                times[name] = median_ms(work)
+                times[name] = median_ms(work, torch.cuda.synchronize if device == "cuda" else None)
             except RuntimeError as error:  # PyTorch 2.11 compiles no bfloat16 backward of it.
                 print(f"nwt-pytorch, {name}: {str(error).splitlines()[0]}", file=sys.stderr)
                 times[name] = None
@@ -109,18 +107,20 @@ def block_diagonal(kernels):
     return blocks.reshape(heads * depth, heads * depth)
 
 
-def median_ms(work):
-    """As nwt_tf.bin.timing.milliseconds."""
+def median_ms(work, wait):
+    """As nwt_tf.bin.timing.milliseconds; `wait` is None on the CPU."""
     import time
 
-    for _ in range(3):
-        work()
+    calls = IN_FLIGHT if wait else 1
     times = []
-    for _ in range(REPEATS):
+    for _ in range(REPEATS + 3):
         started = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - started)
-    return 1e3 * float(np.median(times))
+        for _ in range(calls):
+            work()
+        if wait:
+            wait()
+        times.append((time.perf_counter() - started) / calls)
+    return 1e3 * float(np.median(times[3:]))
 
 
 def main():
