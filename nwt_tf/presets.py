@@ -16,6 +16,7 @@ BEST = "best.json"  # in a workdir's folder of its best presets: which they are,
 SHIPPED = Path(__file__).parent / "pretrained"
 MAX_FILE_BYTES = 15_000_000  # a weight archive is split above this
 STORAGES = ("float32", "float16", "int8")
+STATISTICS = ("mean", "variance")  # of FeatureNorm: float32, for what divides must not round to 0
 
 
 def locate(name_or_dir):
@@ -109,7 +110,8 @@ def write_weights(folder, part, variables, storage="float32"):
         folder: the preset.
         part: 'dvae' or 'prior'.
         variables: {path: float array}.
-        storage: how arrays of two and more axes are stored; others are at least float16.
+        storage: how arrays of two and more axes are stored; others are at least float16, and
+            statistics that normalise float32.
 
     Raises:
         ValueError: for an unknown storage.
@@ -228,10 +230,10 @@ def _path(variable):
 
 def _pack(path, value, storage):
     """One array as it is stored: int8 has its scales beside it under '<path>:scale'."""
-    if storage == "float32":
+    if storage == "float32" or path.rsplit("/", 1)[-1] in STATISTICS:
         return {path: value}
     if storage == "float16" or value.ndim < 2 or value.shape[-2] < 16:
-        fits = np.abs(value).max(initial=0.0) <= np.finfo(np.float16).max  # a variance may not
+        fits = np.abs(value).max(initial=0.0) <= np.finfo(np.float16).max
         return {path: value.astype(np.float16) if fits else value}
     scale = np.maximum(np.abs(value).max(axis=-2, keepdims=True), 1e-12) / 127.0
     scale = scale.astype(np.float32)

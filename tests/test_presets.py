@@ -76,8 +76,17 @@ def test_float16_keeps_11_bits(tmp_path):
 
 @pytest.mark.parametrize("storage", ["float16", "int8"])
 def test_what_float16_cannot_hold_stays_float32(tmp_path, storage):
-    found = round_trip(tmp_path, {"norm/variance": np.float32([[1.0, 1e6]])}, storage)
-    np.testing.assert_array_equal(found["norm/variance"], [[1.0, 1e6]])
+    found = round_trip(tmp_path, {"dense/bias": np.float32([[1.0, 1e6]])}, storage)
+    np.testing.assert_array_equal(found["dense/bias"], [[1.0, 1e6]])
+
+
+@pytest.mark.parametrize("storage", ["float16", "int8"])
+@pytest.mark.parametrize("name", presets.STATISTICS)
+def test_statistics_that_normalise_are_not_rounded(tmp_path, name, storage):
+    """A small variance beside a large one became 0, and what it divides a thousand times as large."""
+    values = np.geomspace(1e-9, 30.0, 16 * 16 * 16, dtype=np.float32).reshape(16, 16, 16)
+    found = round_trip(tmp_path, {f"audio/norm/{name}": values}, storage)
+    np.testing.assert_array_equal(found[f"audio/norm/{name}"], values)
 
 
 def test_int8_is_off_by_half_a_step_of_each_output_s_scale(tmp_path):
