@@ -83,7 +83,7 @@ def test_what_float16_cannot_hold_stays_float32(tmp_path, storage):
 @pytest.mark.parametrize("storage", ["float16", "int8"])
 @pytest.mark.parametrize("name", presets.STATISTICS)
 def test_statistics_that_normalise_are_not_rounded(tmp_path, name, storage):
-    """A small variance beside a large one became 0, and what it divides a thousand times as large."""
+    """A small variance beside a large one became 0, and what it divides far too large."""
     values = np.geomspace(1e-9, 30.0, 16 * 16 * 16, dtype=np.float32).reshape(16, 16, 16)
     found = round_trip(tmp_path, {f"audio/norm/{name}": values}, storage)
     np.testing.assert_array_equal(found[f"audio/norm/{name}"], values)
