@@ -3,6 +3,9 @@
 Every clip is encoded once. --codes=sample draws the codes from the encoder's distribution, as the
 paper does (2.2.1: it makes livelier videos); --codes=argmax takes the most likely ones. The output
 folder holds codes, mel spectrograms and a copy of the dVAE that made them.
+
+--copies=N encodes each training clip N times more, its frames shifted by up to --max_shift pixels:
+more to learn from where footage is short. The paper does without.
 """
 
 import time
@@ -22,7 +25,9 @@ flags.DEFINE_string("output_dir", None, "New folder for codes.", flag_values=FLA
 flags.DEFINE_enum(
     "codes", "sample", ["sample", "argmax"], "How codes are chosen.", flag_values=FLAGS
 )
-flags.DEFINE_integer("seed", 0, "Seed of the sampled codes.", flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "Seed of the sampled codes and shifts.", flag_values=FLAGS)
+flags.DEFINE_integer("copies", 0, "Shifted copies of each training clip.", 0, flag_values=FLAGS)
+flags.DEFINE_integer("max_shift", 4, "Of those, in pixels.", 1, flag_values=FLAGS)
 
 
 def main() -> None:
@@ -31,7 +36,13 @@ def main() -> None:
 
     start = time.monotonic()
     figures = extract_codes(
-        FLAGS.preset, FLAGS.data_dir, FLAGS.output_dir, FLAGS.codes == "sample", FLAGS.seed
+        FLAGS.preset,
+        FLAGS.data_dir,
+        FLAGS.output_dir,
+        FLAGS.codes == "sample",
+        FLAGS.seed,
+        FLAGS.copies,
+        FLAGS.max_shift,
     )
     seconds = time.monotonic() - start
     command.report(**figures, seconds=seconds, frames_per_second=figures["frames"] / seconds)

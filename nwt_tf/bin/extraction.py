@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from data_pipeline.dataset import read_clips
@@ -16,15 +17,20 @@ from nwt_tf.models.dvae import DVAE
 DVAE_FOLDER = "dvae"  # inside a codes dataset: the preset of the dVAE that made the codes
 
 
-def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0):
+def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0, copies=0, max_shift=4):
     """Encodes every clip once (section 2.2.1) and writes codes and mel as shards.
+
+    Copies are not in the paper: a prior learns an hour of footage by heart, and a shift by a few
+    pixels gives the same sound other codes, the framing being the style's to tell.
 
     Args:
         preset: the dVAE's; copied into output_dir, since codes mean nothing without it.
         data_dir: shards of footage.
         output_dir: a new folder.
         sampled: draw codes from q(z|x), which the paper prefers, or take the most likely.
-        seed: of the draws.
+        seed: of the draws and the shifts.
+        copies: of each training clip, further versions with shifted frames.
+        max_shift: of those, in pixels, to each side.
 
     Returns:
         Figures: clips and frames.
@@ -45,15 +51,21 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0):
         )
     if (output_dir / "dataset.json").exists():
         raise ValueError(f"--output_dir={output_dir} has a dataset already: take another folder.")
+    check_shift(max_shift, size)
     splits, clips, frames = {}, 0, 0
     for split in manifest.splits:
         with ShardWriter(output_dir, split) as writer:
-            found = read_clips(data_dir, split) if manifest.clip_frames(split) else ()
-            for clip in found:
+            for copy, clip in _copied(data_dir, manifest, split, copies):
+                video = to_unit_range(clip["video"])
+                if copy:
+                    video = shifted(video, max_shift, np.random.default_rng([seed, clips]))
                 draw = tf.constant([seed, clips]) if sampled else None
-                codes = dvae.encode(to_unit_range(clip["video"])[None], draw)
+                codes = dvae.encode(video[None], draw)
                 record = dataclasses.replace(
-                    clip["record"], frames=(), codes=codes[0].numpy().astype("uint8")
+                    clip["record"],
+                    clip_id=f"{clip['clip_id']}+{copy}" if copy else clip["clip_id"],
+                    frames=(),
+                    codes=codes[0].numpy().astype("uint8"),
                 )
                 writer.write(serialize(record), record.clip_id, record.num_frames)
                 clips, frames = clips + 1, frames + record.num_frames
@@ -64,12 +76,51 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0):
     about = {
         "sampled": sampled,
         "seed": seed,
+        "copies": copies,
+        "max_shift": max_shift if copies else 0,
         "num_codes": dvae.num_codes,
         "shape": [*dvae.grid, dvae.num_heads],
     }
     dataclasses.replace(manifest, splits=splits, codes=about).save(output_dir)
     print(f"codes are in {output_dir}")
     return {"clips": clips, "frames": frames}
+
+
+def _copied(data_dir, manifest, split, copies):
+    """Yields (number of the copy, 0 for the clip itself, clip): all clips, and the training split's
+    once more for each copy, since a training shuffles neighbours among one another only."""
+    if manifest.clip_frames(split):
+        for copy in range(1 + copies * (split == "train")):
+            for clip in read_clips(data_dir, split):
+                yield copy, clip
+
+
+def check_shift(max_shift, size):
+    """Refuses shifts that a picture cannot be mirrored over.
+
+    Raises:
+        ValueError: max_shift is below 1, or not below both sides.
+    """
+    if not 1 <= max_shift < min(size):
+        raise ValueError(
+            f"--max_shift must lie in [1, {min(size) - 1}] for frames of {size[0]}x{size[1]}. "
+            f"Received: --max_shift={max_shift}"
+        )
+
+
+def shifted(video, max_shift, rng):
+    """A clip moved by whole pixels, all its frames alike; what comes in is mirrored at the edge.
+
+    Args:
+        video: [T, height, width, 3].
+        max_shift: in pixels, to each side.
+        rng: numpy Generator.
+    """
+    edge = (max_shift, max_shift)
+    wide = tf.pad(video, [(0, 0), edge, edge, (0, 0)], "REFLECT")
+    top, left = rng.integers(0, 2 * max_shift + 1, 2)
+    height, width = video.shape[1:3]
+    return wide[:, top : top + height, left : left + width]
 
 
 def check_num_codes(num_codes):

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from data_pipeline.dataset import read_clips
 from data_pipeline.media import probe, read_audio, read_video
+from data_pipeline.shards import Manifest
 from data_pipeline.synthetic_voice import synthesize_voice
 from tests.integration.commands import content, refused, run, write_wav
 from tests.integration.whole_path import CLIP_SECONDS, FPS, SECONDS, training
@@ -153,6 +155,44 @@ def test_trainings_refuse_what_does_not_fit(root, capsys, arguments, message):
     before = content(root)
     refused(capsys, message, command, *training(root, data, workdir), *others)
     assert content(root) == before
+
+
+def test_copies_are_shifted_and_of_training_clips_alone(root, tmp_path):
+    line, _ = run(
+        "extract_codes",
+        f"--preset={root / 'dvae'}",
+        f"--data_dir={root / 'shards'}",
+        f"--output_dir={tmp_path / 'codes'}",
+        "--codes=argmax",
+        "--copies=2",
+        "--max_shift=5",
+    )
+    plain = Manifest.load(root / "shards").clip_frames
+    found = list(read_clips(tmp_path / "codes", "train"))
+    names = list(plain("train"))
+    assert [clip["clip_id"] for clip in found] == [
+        *names, *(f"{name}+{copy}" for copy in (1, 2) for name in names)
+    ]  # fmt: skip
+    first, one, two = found[:: len(names)]
+    np.testing.assert_array_equal(first["mel"], one["mel"])
+    assert not np.array_equal(first["codes"], one["codes"])
+    assert not np.array_equal(one["codes"], two["codes"])
+    assert Manifest.load(tmp_path / "codes").clip_frames("test") == plain("test")
+    assert line["clips"] == 8 + 2 * len(names)
+
+
+def test_extract_codes_refuses_shifts_beyond_the_picture(root, capsys):
+    refused(
+        capsys,
+        "--max_shift must lie in [1, 55] for frames of 64x56. Received: --max_shift=56",
+        "extract_codes",
+        f"--preset={root / 'dvae'}",
+        f"--data_dir={root / 'shards'}",
+        f"--output_dir={root / 'new'}",
+        "--copies=1",
+        "--max_shift=56",
+    )
+    assert not (root / "new").exists()
 
 
 def test_extract_codes_refuses_a_folder_with_codes(root, capsys):
