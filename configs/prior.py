@@ -69,6 +69,7 @@ class Loss:
     history_noise: float = 0.0
     history_dropout: float = 0.0  # share of clips shown no history
     history_warmup: int = 0  # steps in which that share falls from 1
+    sound_dropout: float = 0.0  # share of clips whose decoder is not told the sound, for guidance
     window_frames: int = 0  # of a clip, that the decoder is trained on; 0 is all
 
 

@@ -31,6 +31,20 @@ class Conditioning(NamedTuple):
     style: tf.Tensor
     episode: tf.Tensor
 
+    def untold(self, clips=None):
+        """The same without the sound: features of zeros, where normalised ones have their mean.
+
+        Not in the paper. Guidance compares what a prior says with and without the sound, and
+        PriorTrainer's sound_dropout teaches it the latter.
+
+        Args:
+            clips: bool [B], those that the sound is taken from; None: all.
+        """
+        silent = tf.zeros_like(self.audio)
+        if clips is None:
+            return self._replace(audio=silent)
+        return self._replace(audio=tf.where(clips[:, None, None, None, None], silent, self.audio))
+
 
 class Prior(keras.Model):
     """p(z | y): Memcodes from sound, style and episode. Subclasses give the autoregressive decoder.
@@ -180,7 +194,17 @@ class Prior(keras.Model):
         """Style on the decoder's grid, the same for all frames: [B, D] -> [B, 1, s, s, S]."""
         return self.style_grid(style)
 
-    def call(self, mel, codes, episode, seed, history=None, training=False, start=None):
+    def call(
+        self,
+        mel,
+        codes,
+        episode,
+        seed,
+        history=None,
+        training=False,
+        start=None,
+        untold=None,
+    ):
         """Teacher-forced logits with the style sampled from the posterior (B.2.2).
 
         Args:
@@ -191,6 +215,8 @@ class Prior(keras.Model):
             training: see AudioEncoder's `normalize`.
             start: int32 scalar, the frame of the sound that the codes begin with, where it is of a
                 longer clip; None for sound and codes of one length.
+            untold: bool [B], clips whose sound the decoder is not told, see Conditioning.untold; or
+                None.
 
         Returns:
             (logits float32 [B, T, h, w, heads, num_codes], StylePosterior).
@@ -204,6 +230,8 @@ class Prior(keras.Model):
             # A gather keeps the static length, which XLA wants; a slice from a tensor does not.
             heard = tf.gather(conditioning.audio, start + tf.range(codes.shape[1]), axis=1)
             conditioning = conditioning._replace(audio=heard)
+        if untold is not None:
+            conditioning = conditioning.untold(untold)
         return self.logits(codes if history is None else history, conditioning), posterior
 
     def as_logits(self, outputs):

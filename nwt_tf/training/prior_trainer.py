@@ -59,6 +59,8 @@ class PriorTrainer(Trainer):
         history_dropout: see drop_history; 0 in the paper.
         history_warmup: steps in which the share of clips without history falls from 1 to
             history_dropout, linearly.
+        sound_dropout: share of clips whose sound the decoder is not told, see Conditioning.untold;
+            0 in the paper. Sampling with guidance is meant for a prior that has learnt this case.
         window_frames: of a clip, those that style encoder and decoder are trained on, another
             window a step; the audio encoder hears the whole clip. 0 is all of them, as in the
             paper. A crop's sound is cut off on both sides, and short crops teach the encoder more
@@ -80,6 +82,7 @@ class PriorTrainer(Trainer):
         history_noise=0.0,
         history_dropout=0.0,
         history_warmup=0,
+        sound_dropout=0.0,
         window_frames=0,
         episode_dropout=0.1,
         jit_compile=False,
@@ -91,6 +94,7 @@ class PriorTrainer(Trainer):
         self.history_noise = history_noise
         self.history_dropout = history_dropout
         self.history_warmup = history_warmup
+        self.sound_dropout = sound_dropout
         self.window_frames = window_frames
         self.episode_dropout = episode_dropout
         self._compiled = tf.function(self.losses_and_gradients, jit_compile=jit_compile)
@@ -100,8 +104,10 @@ class PriorTrainer(Trainer):
         super().compile(optimizer, jit_compile=False, steps_per_execution=steps_per_execution)
         self.optimizer.build(self.prior.trainable_variables)
 
-    def forward_losses(self, mel, codes, episode, seed, history, training=False, start=None):
-        """The loss and its parts; mel, codes, episode as the prior takes them."""
+    def forward_losses(
+        self, mel, codes, episode, seed, history, training=False, start=None, untold=None
+    ):
+        """The loss and its parts; mel, codes, episode, start, untold as the prior takes them."""
         logits, posterior = self.prior(
             mel,
             codes,
@@ -110,6 +116,7 @@ class PriorTrainer(Trainer):
             history=history,
             training=training,
             start=start,
+            untold=untold,
         )
         code = losses.code_cross_entropy(logits, codes)
         kl = losses.style_kl(posterior.mean, posterior.std)
@@ -151,9 +158,13 @@ class PriorTrainer(Trainer):
             history = corrupt_codes(history, self.history_noise, self.prior.num_codes, noise)
         if self.history_dropout or self.history_warmup:
             history = drop_history(history, history_share, split_seed(seed, 2))
+        untold = None
+        if self.sound_dropout:
+            drawn = tf.random.stateless_uniform(tf.shape(codes)[:1], split_seed(seed, 4))
+            untold = drawn < self.sound_dropout
         with tf.GradientTape() as tape:
             loss, logs = self.forward_losses(
-                mel, codes, episode, seed, history, training=True, start=start
+                mel, codes, episode, seed, history, training=True, start=start, untold=untold
             )
             loss = loss * scale
         return logs, tape.gradient(loss, self.prior.trainable_variables)

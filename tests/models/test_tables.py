@@ -250,4 +250,5 @@ def test_nothing_that_the_paper_does_without_is_on(stages, variant):
     assert (train.clip_norm, train.ema, train.episode_dropout) == (0.0, 0.0, 0.0)
     assert not train.mixed_precision and train.tensor_float_32
     outside = {"normalize_features", "score_drift", "history_noise", "history_dropout"}
+    outside |= {"sound_dropout"}
     assert not any(getattr(loss, name) for name in outside if hasattr(loss, name))

@@ -120,6 +120,41 @@ def test_a_step_without_history_learns_from_sound_style_and_episode_alone(traine
     assert abs(float(history["code"]) - float(shown["code"])) > 1e-6
 
 
+def test_a_decoder_that_is_not_told_the_sound_learns_from_the_rest(trainer, batch):
+    """At share 1 no sound is heard, and the audio encoder learns nothing."""
+    mel, codes, episode = batch["mel"], batch["codes"], batch["episode"]
+    untold = trainer.forward_losses(
+        mel, codes, episode, SEED, codes, untold=tf.constant([True] * 2)
+    )
+    deaf = PriorTrainer(trainer.prior, sound_dropout=1.0)
+    for heard in (mel, mel + 3.0):
+        logs, gradients = deaf.losses_and_gradients(heard, codes, episode, SEED, 0.0, 1.0)
+        np.testing.assert_allclose(logs["code"], untold[1]["code"], rtol=1e-6)
+    for variable, gradient in zip(trainer.prior.trainable_variables, gradients, strict=True):
+        if "/audio/" in variable.path:
+            assert not np.any(gradient), variable.path
+    told = trainer.forward_losses(mel, codes, episode, SEED, codes)[1]
+    assert abs(float(told["code"]) - float(untold[1]["code"])) > 1e-6
+
+
+def test_each_clip_draws_for_itself_whether_the_decoder_is_told_its_sound(trainer, batch):
+    half = PriorTrainer(trainer.prior, sound_dropout=0.5)
+    mel, codes, episode = batch["mel"], batch["codes"], batch["episode"]
+    seen = set()
+    for first in range(8):
+        seed = tf.constant([first, 2])
+        found = half.losses_and_gradients(mel, codes, episode, seed, 0.0, 1.0)[0]["code"]
+        cases = [(one, other) for one in (False, True) for other in (False, True)]
+        expected = [
+            trainer.forward_losses(mel, codes, episode, seed, codes, untold=tf.constant(case))[1]
+            for case in cases
+        ]
+        apart = [abs(float(found) - float(logs["code"])) for logs in expected]
+        assert min(apart) < 1e-6
+        seen.add(cases[int(np.argmin(apart))])
+    assert len(seen) > 2
+
+
 def test_a_window_s_decoder_is_trained_on_its_codes_and_hears_the_whole_clip(trainer, batch):
     windowed = PriorTrainer(trainer.prior, window_frames=2, seed=3)
 
