@@ -77,6 +77,7 @@ def main():
     parser.add_argument("--workdir", required=True, type=Path)
     parser.add_argument("--dvae", default="small", help="variant of configs/dvae.py")
     parser.add_argument("--dvae_steps", type=int, default=1000)
+    parser.add_argument("--preset", help="a trained dVAE, in place of one of the clip alone")
     parser.add_argument("--priors", default="small,small_mar", help="variants of configs/prior.py")
     parser.add_argument("--prior_steps", type=int, default=1000)
     parser.add_argument("--batch_size", type=int, default=8)
@@ -87,13 +88,15 @@ def main():
     from nwt_tf.bin.extraction import extract_codes
 
     work = arguments.workdir
-    config = dvae_configs.get_config(arguments.dvae)
-    by_heart(config, arguments.dvae_steps, arguments.batch_size)
-    stages.train_dvae(arguments.data_dir, work / "dvae", config)
-    figures = {"ssim": reconstruction(work / "dvae", arguments.data_dir)}
+    preset = arguments.preset or work / "dvae"
+    if not arguments.preset:
+        config = dvae_configs.get_config(arguments.dvae)
+        by_heart(config, arguments.dvae_steps, arguments.batch_size)
+        stages.train_dvae(arguments.data_dir, preset, config)
+    figures = {"ssim": reconstruction(preset, arguments.data_dir)}
     print(json.dumps(figures), flush=True)
     if not (work / "codes" / "dataset.json").exists():
-        extract_codes(work / "dvae", arguments.data_dir, work / "codes")
+        extract_codes(preset, arguments.data_dir, work / "codes")
     frames = min(Manifest.load(work / "codes").clip_frames("train").values())
     for variant in arguments.priors.split(","):
         config = prior_configs.get_config(variant)

@@ -66,6 +66,7 @@ class Train:
     mixed_critics: bool = False  # bfloat16 in them too, but for the penalty; GPU only
     grouped_convolutions: str = "grouped"  # or dense or patches, see GroupedConv
     penalty_in_xla: bool = True  # or its second gradient outside, as TensorFlow's own ops
+    xla_parts: bool = False  # several XLA programs a step: quicker to compile, see DVAETrainer
     rematerialise_generator: bool = False  # less memory, more arithmetic
     rematerialise_critics: bool = False
     num_accumulated: int = 1  # parts of a batch, one after the other: less memory

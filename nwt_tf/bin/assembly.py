@@ -70,6 +70,7 @@ def dvae_trainer(config, height, width, num_episodes):
         rematerialise_critics=settings.rematerialise_critics,
         mixed_critics=settings.mixed_critics and has_gpu(),
         penalty_in_xla=settings.penalty_in_xla,
+        xla_parts=settings.xla_parts,
         **_shared(settings),
     )
     critic_settings = dataclasses.replace(settings, learning_rate=settings.critic_rate, ema=0.0)

@@ -36,6 +36,9 @@ class DVAETrainer(Trainer):
         jit_compile: XLA for the computation of losses and gradients. The optimizers stay outside,
             which is what works under MirroredStrategy.
         penalty_in_xla: the penalty's gradients too; else they are TensorFlow's own ops.
+        xla_parts: not one XLA program but several: the generator's way there and back, and each
+            critic's comparison and penalty. Together they compile in a fraction of the time that
+            one takes where models and frames are large.
         Others: see Trainer.
     """
 
@@ -71,6 +74,7 @@ class DVAETrainer(Trainer):
         mixed_critics=False,
         jit_compile=False,
         penalty_in_xla=True,
+        xla_parts=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -87,9 +91,18 @@ class DVAETrainer(Trainer):
         self.episode_dropout = episode_dropout
         self.rematerialise_critics = rematerialise_critics
         self.critic_dtype = "bfloat16" if mixed_critics else "float32"
-        whole = jit_compile and penalty_in_xla
-        self._adversarial = tf.function(self._adversarial_gradients, jit_compile=jit_compile)
-        self._penalty = tf.function(self._penalty_gradients, jit_compile=whole)
+        whole = jit_compile and penalty_in_xla and not xla_parts
+        penalized = jit_compile and penalty_in_xla
+        self._reconstruct = tf.function(self._reconstruction, jit_compile=jit_compile)
+        members = self.critics.members
+        self._comparisons = [
+            tf.function(functools.partial(self._comparison, critic), jit_compile=jit_compile)
+            for critic in members
+        ]
+        self._penalties = [
+            tf.function(functools.partial(self._penalty, critic), jit_compile=penalized)
+            for critic in members
+        ]
         self._compiled = tf.function(self.losses_and_gradients, jit_compile=whole)
         self.built = True
 
@@ -133,44 +146,63 @@ class DVAETrainer(Trainer):
         return mean_over_parts(part, (video, episode), self.num_accumulated, zeros)
 
     def _gradients(self, video, episode, seed, beta, scale):
-        """As losses_and_gradients, of a part of the batch."""
-        logs, generator, critics, fake = self._adversarial(video, episode, seed, beta, scale)
-        penalty, slopes = self._penalty(video, fake, seed)
-        weight = self.weights_of["gradient_penalty"] * scale
-        critics = [
-            gradient if slope is None else gradient + weight * slope
-            for gradient, slope in zip(critics, slopes, strict=True)
-        ]
-        return logs | {"critic/gradient_penalty": penalty}, generator, critics
+        """As losses_and_gradients, of a part of the batch.
 
-    def _adversarial_gradients(self, video, episode, seed, beta, scale):
-        """(logs, generator gradients, critic gradients, reconstruction), without the penalty."""
+        The generator's gradients go through the reconstruction alone: each critic gives its loss'
+        slopes there, so that every network's pass stands by itself.
+        """
+        weights = self.weights_of
+        with tf.GradientTape() as tape:
+            fake, kl = self._reconstruct(video, episode, split_seed(seed, 0))
+        terms, slopes, critics = [], [], []
+        numbered = zip(self._comparisons, self._penalties, strict=True)
+        for number, (compare, penalize) in enumerate(numbered, start=1):
+            compared, slope, own = compare(video, fake)
+            penalty, steepness = penalize(video, fake, split_seed(seed, number))
+            terms.append(compared | {"critic/gradient_penalty": penalty})
+            slopes.append(slope * scale)
+            critics += [
+                scale * (one if two is None else one + weights["gradient_penalty"] * two)
+                for one, two in zip(own, steepness, strict=True)
+            ]
+        generator = tape.gradient(
+            [fake, kl],
+            self.dvae.trainable_variables,
+            output_gradients=[tf.add_n(slopes), scale * weights["kl"] * beta],
+        )
+        total = {name: tf.add_n([each[name] for each in terms]) for name in terms[0]}
+        logs = total | {"kl": kl, "pixel_l1": tf.reduce_mean(tf.abs(video - fake))}
+        return logs, generator, critics
+
+    def _reconstruction(self, video, episode, seed):
+        """(reconstruction, equation 8's KL)."""
+        fake, quantized = self.dvae(tf.stop_gradient(video), episode, seed=seed, training=True)
+        return fake, losses.kl_to_uniform(quantized.logits)
+
+    def _comparison(self, critic, video, fake):
+        """One critic's part of equations 6 to 9, but for the penalty.
+
+        Returns:
+            (logs; slopes of the generator's loss in the reconstruction; gradients of the critic's
+            loss in its weights).
+        """
         weights = self.weights_of
         with tf.GradientTape(persistent=True) as tape:
-            fake, quantized = self.dvae(video, episode, seed=split_seed(seed, 0), training=True)
-            compared = [self._compare(critic, video, fake) for critic in self.critics.members]
-            recon, real_scores, fake_scores = zip(*compared, strict=True)
-            recon, gan = tf.add_n(recon), losses.gan_loss(fake_scores)
-            kl = losses.kl_to_uniform(quantized.logits)
-            generator_loss = (
-                weights["recon"] * recon + weights["gan"] * gan + weights["kl"] * beta * kl
-            )
-            wasserstein = losses.wasserstein_loss(real_scores, fake_scores)
-            drift = losses.score_drift(real_scores)
-            critic_loss = wasserstein + weights["score_drift"] * drift
-            generator_loss, critic_loss = generator_loss * scale, critic_loss * scale
+            tape.watch(fake)
+            recon, real_scores, fake_scores = self._compare(critic, video, fake)
+            gan = losses.gan_loss([fake_scores])
+            wasserstein = losses.wasserstein_loss([real_scores], [fake_scores])
+            generator_loss = weights["recon"] * recon + weights["gan"] * gan
+            critic_loss = wasserstein + weights["score_drift"] * losses.score_drift([real_scores])
         logs = {
             "recon": recon,
             "gan": gan,
-            "kl": kl,
             "critic/wasserstein": wasserstein,
-            "critic/real_score": tf.add_n([tf.reduce_mean(scores) for scores in real_scores]),
+            "critic/real_score": tf.reduce_mean(real_scores),
             "critic/fake_score": -gan,
-            "pixel_l1": tf.reduce_mean(tf.abs(video - fake)),
         }
-        generator = tape.gradient(generator_loss, self.dvae.trainable_variables)
-        critics = tape.gradient(critic_loss, self.critics.trainable_variables)
-        return logs, generator, critics, fake
+        slopes = tape.gradient(generator_loss, fake)
+        return logs, slopes, tape.gradient(critic_loss, critic.trainable_variables)
 
     def _compare(self, critic, video, fake):
         """One critic's (equation 7, scores of the truth, scores of the reconstruction)."""
@@ -185,18 +217,14 @@ class DVAETrainer(Trainer):
 
         return (tf.recompute_grad(compare) if self.rematerialise_critics else compare)(video, fake)
 
-    def _penalty_gradients(self, video, fake, seed):
-        """(equation 9's last term without lambda, its critic gradients, None where there is none),
-        in float32."""
-        penalties, gradients = [], []
-        for number, critic in enumerate(self.critics.members, start=1):
-            exact = functools.partial(critic, dtype="float32")
-            real, other = critic.samples(video), critic.samples(fake)
-            with tf.GradientTape() as tape:
-                penalty = losses.gradient_penalty(exact, real, other, split_seed(seed, number))
-            penalties.append(penalty)
-            gradients += tape.gradient(penalty, critic.trainable_variables)
-        return tf.add_n(penalties), gradients
+    def _penalty(self, critic, video, fake, seed):
+        """(equation 9's last term without lambda, its gradients in the critic's weights, None where
+        there is none), in float32."""
+        exact = functools.partial(critic, dtype="float32")
+        real, other = critic.samples(video), critic.samples(fake)
+        with tf.GradientTape() as tape:
+            penalty = losses.gradient_penalty(exact, real, other, seed)
+        return penalty, tape.gradient(penalty, critic.trainable_variables)
 
     def train_step(self, batch):
         seed = self.noise_seed()
