@@ -8,6 +8,7 @@ A folder of exports holds a numbered folder a version, as TensorFlow Serving rea
 """
 
 import json
+import math
 import os
 import shutil
 import uuid
@@ -40,9 +41,11 @@ class Exported(tf.Module):
     Args:
         model: an AudioToVideo.
         jit_compile: compile the loop and the decoder by XLA where the model runs.
+        guided: whether signatures take `guidance`, too. The prior then computes two rows a clip at
+            any guidance, and streams' states hold both.
     """
 
-    def __init__(self, model, jit_compile=False):
+    def __init__(self, model, jit_compile=False, guided=False):
         super().__init__()
         # Keras objects do not save this way: of them only the variables are the module's own.
         self._weights = [variable.value for variable in (*model.dvae.weights, *model.prior.weights)]
@@ -63,21 +66,20 @@ class Exported(tf.Module):
         def init(style, episode, decoder_episode, seed):
             seeds = tf.stack([seed, tf.zeros_like(seed)], axis=1)
             return (
-                listening.start(style, _rows(prior, episode), seeds),
+                listening.start(style, _rows(prior, episode), seeds, guided),
                 rendering.start(_rows(dvae, decoder_episode)),
             )
 
         def step(state, samples, last, options):
             heard, shown = state
             samples = tf.debugging.assert_all_finite(samples, "samples that are not finite")
-            options = _checked(Options(*options))
+            options = _checked(Options(**options))
             codes, heard = listening.step(heard, samples, last, options)
             frames, shown = rendering.step(shown, codes, last)
             return frames, codes, (heard, shown)
 
-        def generate(waveform, style, episode, decoder_episode, seed, temperature, top_k, top_p):
+        def generate(waveform, style, episode, decoder_episode, seed, **options):
             state = init(style, episode, decoder_episode, seed)
-            options = (temperature, top_k, top_p)
             frames, codes, _ = step(state, waveform, tf.constant(True), options)
             return {"frames": frames, "codes": codes}
 
@@ -93,6 +95,7 @@ class Exported(tf.Module):
             "seed": rows,
         }
         options = {"temperature": scalar, "top_k": spec([], tf.int32), "top_p": scalar}
+        options |= {"guidance": scalar} if guided else {}
         sound = spec([None, None], tf.float32)
         like = tf.function(init).get_concrete_function(**begin).structured_outputs
         # What is empty before the first sound grows: any length.
@@ -101,9 +104,11 @@ class Exported(tf.Module):
             for name, each in _named(like).items()
         }
 
-        def stream_step(samples, last, temperature, top_k, top_p, **state):
-            state = tf.nest.pack_sequence_as(like, [state[name] for name in sorted(state)])
-            frames, codes, state = step(state, samples, last, (temperature, top_k, top_p))
+        def stream_step(samples, last, **inputs):
+            state = [inputs[name] for name in sorted(inputs) if name not in options]
+            state = tf.nest.pack_sequence_as(like, state)
+            asked = {name: inputs[name] for name in options}
+            frames, codes, state = step(state, samples, last, asked)
             return {"frames": frames, "codes": codes, **_named(state)}
 
         codes = spec([None, None, *dvae.grid, dvae.num_heads], tf.int32)
@@ -130,6 +135,7 @@ class Exported(tf.Module):
             "width": dvae.width,
             "episodes": {"none": -1, **model.episodes},
             "default_style": [float(value) for value in model.default_style],
+            "draws": {name: getattr(model.draws, name) for name in options},
             "state": sorted(state),
         }
 
@@ -164,11 +170,12 @@ class Exported(tf.Module):
 
 def _checked(options):
     """Options.check for a request's tensors: an InvalidArgumentError that says what is wrong."""
-    temperature, top_k, top_p = options
+    temperature, top_k, top_p, guidance = options.tensors()
     for fits, rule in (
         ((temperature >= 0) & tf.math.is_finite(temperature), "temperature must be at least 0"),
         (top_k >= 0, "top_k must be at least 0"),
         ((top_p > 0) & (top_p <= 1), "top_p must lie in (0, 1]"),
+        ((guidance >= 0) & (guidance < math.inf), "guidance must be at least 0"),
     ):
         tf.debugging.Assert(fits, [rule])
     return options
@@ -185,7 +192,7 @@ def _named(state):
     return {f"state{i:02d}": tensor for i, tensor in enumerate(tf.nest.flatten(state))}
 
 
-def save(model, folder, version=None, jit_compile=False, warmup=True):
+def save(model, folder, version=None, jit_compile=False, warmup=True, guided=None):
     """Writes a SavedModel, whole or not at all.
 
     Args:
@@ -194,6 +201,7 @@ def save(model, folder, version=None, jit_compile=False, warmup=True):
         version: number of the new folder inside; None takes the next free one.
         jit_compile: see Exported.
         warmup: add a request of each signature, which TensorFlow Serving sends itself at its start.
+        guided: see Exported; None where the model's preset recommends guidance.
 
     Returns:
         The path of the new folder.
@@ -212,7 +220,8 @@ def save(model, folder, version=None, jit_compile=False, warmup=True):
     partial = folder / f"{version}.tmp"
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        exported = Exported(model, jit_compile)
+        guided = model.draws.guided if guided is None else guided
+        exported = Exported(model, jit_compile, guided)
         signatures = exported.signatures()
         tf.saved_model.save(exported, str(partial), signatures=signatures)
         (partial / ABOUT).parent.mkdir(exist_ok=True)
@@ -258,7 +267,8 @@ def _write_warmup(path, name, exported, signatures):
     about = exported.about
     row = {"episode": np.int32([-1]), "decoder_episode": np.int32([-1]), "seed": np.int32([0])}
     row["style"] = np.float32([about["default_style"]])
-    options = {"temperature": np.float32(1), "top_k": np.int32(0), "top_p": np.float32(1)}
+    kinds = {"top_k": np.int32}
+    options = {name: kinds.get(name, np.float32)(v) for name, v in about["draws"].items()}
     sound = np.zeros((1, int(WARMUP_SECONDS * SAMPLE_RATE)), np.float32)
     begun = signatures["stream_init"](**{key: tf.constant(row[key]) for key in row})
     video = np.zeros((1, 2, about["height"], about["width"], 3), np.uint8)

@@ -84,6 +84,36 @@ def test_generate_equals_the_python_model(task, loaded):
         np.testing.assert_array_equal(made["frames"][0], frames)
 
 
+def test_a_guided_export_takes_guidance(tmp_path):
+    """Whole and streamed; by itself where the preset recommends some."""
+    task = tiny_task.make(chunk_frames=6, draws={"guidance": 2.0})
+    model, about = export.load(export.save(task, tmp_path))
+    assert about["draws"] == {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "guidance": 2.0}
+    waveform = tf.constant(tiny_task.noise(SECONDS)[None])
+    for guidance in (1.0, 2.5):
+        asked = options() | {"guidance": tf.constant(guidance)}
+        made = model.signatures["generate"](waveform=waveform, **rows(about, seed=3), **asked)
+        expected = task.codes(waveform[0], seed=3, guidance=guidance)
+        np.testing.assert_array_equal(made["codes"], expected)
+    state, codes = model.signatures["stream_init"](**rows(about, seed=3)), []
+    for first in range(0, waveform.shape[1], 9000):
+        made = dict(
+            model.signatures["stream_step"](
+                samples=waveform[:, first : first + 9000],
+                last=tf.constant(first + 9000 >= waveform.shape[1]),
+                **asked,
+                **state,
+            )
+        )
+        codes.append(made.pop("codes"))
+        del made["frames"]
+        state = made
+    np.testing.assert_array_equal(tf.concat(codes, axis=1), expected)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="guidance must be at least 0"):
+        asked["guidance"] = tf.constant(-1.0)
+        model.signatures["generate"](waveform=waveform, **rows(about), **asked)
+
+
 def test_windows_are_rendered_one_at_a_time(loaded):
     """Side by side they share oneDNN's kernels, which are not safe for it: see Rendering.step."""
     model, _ = loaded

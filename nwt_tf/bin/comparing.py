@@ -22,10 +22,11 @@ BATCH = 8  # clips of one length that are generated at once
 class Generation:
     """A preset at work: generates clips, and keeps their codes for measure_prediction."""
 
-    def __init__(self, preset, seed, temperature):
+    def __init__(self, preset, options):
         self.model = AudioToVideo.from_preset(preset)
         self.kind = type(self.model.prior).__name__
-        self._seed, self._temperature = seed, temperature
+        self._seed = options.seed
+        self._draws = self.model.options(temperature=options.temperature, guidance=options.guidance)
         self._coded, self._styles = [], []
 
     def videos(self, clips):
@@ -46,7 +47,7 @@ class Generation:
         self._styles += list(style)
         mel = np.stack([clip["mel"] for clip in clips])
         conditioning = prior.condition(mel, style, episodes)
-        codes = model.sampler(conditioning, [self._seed, len(self._coded)], self._temperature)
+        codes = model.sampler(conditioning, [self._seed, len(self._coded)], *self._draws)
         for index, clip in enumerate(clips):
             draw = tf.constant([self._seed, len(self._coded)]) if model.sampled_codes else None
             true = model.dvae.encode(to_unit_range(clip["video"])[None], draw)[0].numpy()
@@ -65,7 +66,8 @@ def generation(preset, clips, options):
     Args:
         preset: with a prior.
         clips: Clips; they are read twice, one batch of them is in memory at a time.
-        options: seed, temperature, `mouth` (MouthFinder's) and `compare`, a second preset or None.
+        options: seed, temperature, guidance, `mouth` (MouthFinder's) and `compare`, a second preset
+            or None.
 
     Returns:
         (figures: of measure_prediction; `mouth_sound_correlation`, `other_sound_correlation`,
@@ -76,9 +78,9 @@ def generation(preset, clips, options):
     Raises:
         ValueError: no clips, no prior, or presets of frames of other sizes.
     """
-    made = {"generated": Generation(preset, options.seed, options.temperature)}
+    made = {"generated": Generation(preset, options)}
     if options.compare:
-        made["compared"] = Generation(options.compare, options.seed, options.temperature)
+        made["compared"] = Generation(options.compare, options)
     sizes = {(each.model.dvae.height, each.model.dvae.width) for each in made.values()}
     if len(sizes) > 1:
         raise ValueError(f"--compare={options.compare} makes frames of another size.")

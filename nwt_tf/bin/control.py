@@ -35,17 +35,18 @@ class Copy(NamedTuple):
 def control(preset, clips, options):
     """As `nwt evaluate` calls measure: clips are drawn here, max_clips of them an episode."""
     references = options.max_clips or REFERENCES
-    return measure(preset, references, options.seed, options.temperature)
+    draws = {"temperature": options.temperature, "guidance": options.guidance}
+    return measure(preset, references, options.seed, **draws)
 
 
-def measure(preset, references=REFERENCES, seed=0, temperature=1.0):
+def measure(preset, references=REFERENCES, seed=0, **draws):
     """Figures of a preset, and their picture.
 
     Args:
         preset: trained on the synthetic subject.
         references: styles to copy, an episode.
         seed: of sound, references and sampling.
-        temperature: of the sampling.
+        draws: of the sampling, see AudioToVideo.session.
 
     Returns:
         (figures of style_copy and episode_switch, uint8 [H, W, 3]).
@@ -62,7 +63,7 @@ def measure(preset, references=REFERENCES, seed=0, temperature=1.0):
         raise ValueError(
             f"{preset} was not trained on the synthetic subject of `nwt demo --train` ({error})."
         ) from None
-    generate = {"seed": seed, "temperature": temperature}
+    generate = {"seed": seed, **draws}
     copied, rows = style_copy(model, looks, references, seed, generate)
     switched, more = episode_switch(model, looks, seed, generate)
     width = max(len(row) for row in (*rows, *more))

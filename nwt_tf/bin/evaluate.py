@@ -72,7 +72,20 @@ flags.DEFINE_string(
     "about", None, "For --card: whose footage it is, and under which licence.", flag_values=FLAGS
 )
 flags.DEFINE_integer("seed", 0, "Of sampled codes.", flag_values=FLAGS)
-flags.DEFINE_float("temperature", 1.0, "Of generated codes.", 0.0, flag_values=FLAGS)
+flags.DEFINE_float(
+    "temperature",
+    None,
+    "Of generated codes; default: the preset's, else 1.",
+    0.0,
+    flag_values=FLAGS,
+)
+flags.DEFINE_float(
+    "guidance",
+    None,
+    "Of generated codes, see nwt generate; default: the preset's, else 1.",
+    0.0,
+    flag_values=FLAGS,
+)
 flags.DEFINE_string("compare", None, "generation: a second preset.", flag_values=FLAGS)
 flags.DEFINE_list(
     "mouth",

@@ -23,6 +23,12 @@ flags.DEFINE_enum(
     "Of the computation; bfloat16 is also that of the weights.", flag_values=FLAGS,
 )  # fmt: skip
 flags.DEFINE_integer("chunk_frames", 16, "Frames drawn at a time.", 1, flag_values=FLAGS)
+flags.DEFINE_bool(
+    "guided",
+    None,
+    "Signatures take `guidance`, at twice the cost; default: where the preset recommends some.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_bool("xla", False, "Compile by XLA where it runs: for GPUs.", flag_values=FLAGS)
 flags.DEFINE_bool("warmup", True, "Add requests that warm a server up.", flag_values=FLAGS)
 
@@ -36,7 +42,9 @@ def main() -> None:
     model = AudioToVideo.from_preset(
         FLAGS.preset, FLAGS.precision, chunk_frames=FLAGS.chunk_frames
     )
-    folder = export.save(model, FLAGS.output_dir, FLAGS.version, FLAGS.xla, FLAGS.warmup)
+    folder = export.save(
+        model, FLAGS.output_dir, FLAGS.version, FLAGS.xla, FLAGS.warmup, FLAGS.guided
+    )
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"wrote {folder}: {', '.join(export.load(folder)[0].signatures)}")
     command.report(

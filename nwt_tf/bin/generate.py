@@ -57,10 +57,21 @@ flags.DEFINE_list(
 )
 flags.DEFINE_integer("seed", 0, "The same seed gives the same video.", flag_values=FLAGS)
 flags.DEFINE_float(
-    "temperature", 1.0, "Of the sampling; 0 takes the likeliest.", 0.0, flag_values=FLAGS
+    "temperature",
+    None,
+    "Of the sampling; 0 takes the likeliest. Without it and those below, as the preset says.",
+    0.0,
+    flag_values=FLAGS,
 )
-flags.DEFINE_integer("top_k", 0, "Draw among the k likeliest; 0: all.", 0, flag_values=FLAGS)
-flags.DEFINE_float("top_p", 1.0, "Draw among the likeliest of this mass.", flag_values=FLAGS)
+flags.DEFINE_integer("top_k", None, "Draw among the k likeliest; 0: all.", 0, flag_values=FLAGS)
+flags.DEFINE_float("top_p", None, "Draw among the likeliest of this mass.", flag_values=FLAGS)
+flags.DEFINE_float(
+    "guidance",
+    None,
+    "How far the sound leads: 1 as the prior has it, more is further, at twice the cost.",
+    0.0,
+    flag_values=FLAGS,
+)
 flags.DEFINE_bool("stream", False, "Write while the sound comes.", flag_values=FLAGS)
 flags.DEFINE_integer(
     "chunk_frames", 16, "Frames drawn at a time: fewer start a stream sooner.", 1, flag_values=FLAGS
@@ -188,7 +199,7 @@ def asked(model) -> tuple:
 
 def draws() -> dict:
     """Options of the draws."""
-    names = ("seed", "temperature", "top_k", "top_p")
+    names = ("seed", "temperature", "top_k", "top_p", "guidance")
     return {name: FLAGS[name].value for name in names}
 
 

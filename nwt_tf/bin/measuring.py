@@ -34,7 +34,7 @@ def drift(preset, clips, options):
     Args:
         preset: with a prior.
         clips: Clips of an input_dir.
-        options: minutes, seed, temperature, `mouth` (MouthFinder's).
+        options: minutes, seed, temperature, guidance, `mouth` (MouthFinder's).
 
     Returns:
         (figures of measure_drift; picture: frames at equal distances from the first to the last).
@@ -50,7 +50,11 @@ def drift(preset, clips, options):
         finder.add(clip)
     mouth, _ = finder.find()
     codes = model.codes(
-        waveform, episode=episode, seed=options.seed, temperature=options.temperature
+        waveform,
+        episode=episode,
+        seed=options.seed,
+        temperature=options.temperature,
+        guidance=options.guidance,
     )
     total = codes.shape[1]
     print(f"{total} frames drawn", flush=True)

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from nwt_tf import presets
 from nwt_tf.generation import episodes, styles
-from nwt_tf.generation.choice import Options
+from nwt_tf.generation.choice import options_of
 from nwt_tf.generation.listening import Listening
 from nwt_tf.generation.parallel import sampler_of
 from nwt_tf.generation.rendering import Rendering
@@ -37,9 +37,12 @@ class AudioToVideo:
         sampling: 'sequential', 'parallel' or 'auto', see sampler_of.
         sampled_codes: whether the prior learnt codes drawn from q(z|x), as in 2.2.1, or the most
             likely ones: what it is to be measured on.
+        draws: {option: number} of choice.Options that the preset recommends: they count where a
+            clip is asked for without.
 
     Raises:
-        ValueError: for chunks of no or too many frames, or another kind of sampling.
+        ValueError: for chunks of no or too many frames, another kind of sampling, or draws that are
+            no options.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class AudioToVideo:
         sampling="sequential",
         episode_styles=None,
         sampled_codes=True,
+        draws=None,
     ):
         if not 1 <= chunk_frames <= MAX_CHUNK_FRAMES:
             raise ValueError(
@@ -66,6 +70,7 @@ class AudioToVideo:
             name: np.asarray(style, np.float32) for name, style in (episode_styles or {}).items()
         }
         self.sampled_codes = sampled_codes
+        self.draws = options_of(draws or {})
         self.chunk_frames = chunk_frames
         self.sampler = sampler_of(prior, sampling)
         self.listening = Listening(prior, self.sampler, self.fps, chunk_frames)
@@ -94,6 +99,7 @@ class AudioToVideo:
             config["default_style"],
             episode_styles=config.get("episode_styles"),
             sampled_codes=config.get("codes", {}).get("sampled", True),
+            draws=config.get("draws"),
             **arguments,
         )
 
@@ -113,6 +119,7 @@ class AudioToVideo:
             codes={"sampled": self.sampled_codes},
             default_style=self.default_style.tolist(),
             episode_styles={name: style.tolist() for name, style in self.episode_styles.items()},
+            draws=self.draws._asdict(),
         )
         for part, model in (("dvae", self.dvae), ("prior", self.prior)):
             presets.write_weights(folder, part, presets.variables_of(model), storage)
@@ -139,6 +146,15 @@ class AudioToVideo:
         own = [self.episode_styles.get(name, self.default_style) for name in parts]
         return np.float32(np.average(own, axis=0, weights=list(parts.values())))
 
+    def options(self, **asked):
+        """Options of a clip: those asked for, and the preset's where they are None or left out.
+
+        Raises:
+            ValueError: for options out of range.
+        """
+        given = {name: value for name, value in asked.items() if value is not None}
+        return self.draws._replace(**given).check()
+
     def check(self, waveform):
         """Refuses sound that no video can be made of.
 
@@ -162,10 +178,11 @@ class AudioToVideo:
         episode="none",
         style=None,
         seed=0,
-        temperature=1.0,
-        top_k=0,
-        top_p=1.0,
+        temperature=None,
+        top_k=None,
+        top_p=None,
         decoder_episode=None,
+        guidance=None,
     ):
         """Begins a clip whose sound is still to come.
 
@@ -173,7 +190,8 @@ class AudioToVideo:
             episode: a name, 'none', or {name: weight} for a mixture; see generation.episodes.
             style: float [style_dim], or None for the default style; see generation.styles.
             seed: int; the same seed gives the same codes.
-            temperature, top_k, top_p: of the draws, see choice.Options; temperature 0 is arg max.
+            temperature, top_k, top_p, guidance: of the draws, see choice.Options; temperature 0 is
+                arg max. None is what the preset recommends.
             decoder_episode: of the dVAE's decoder; None for the prior's (section 3.4).
 
         Returns:
@@ -191,7 +209,7 @@ class AudioToVideo:
             self.episode_vector(self.prior, episode),
             self.episode_vector(self.dvae, shown),
             seed,
-            Options(temperature, top_k, top_p),
+            self.options(temperature=temperature, top_k=top_k, top_p=top_p, guidance=guidance),
         )
 
     def stream(self, chunks, **options):

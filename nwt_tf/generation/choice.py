@@ -1,4 +1,4 @@
-"""Choosing codes from logits: noise that seed and place decide alone, top-k and top-p."""
+"""Choosing codes from logits: noise that seed and place decide alone, guidance, top-k and top-p."""
 
 import math
 from typing import NamedTuple
@@ -13,11 +13,20 @@ class Options(NamedTuple):
     top_k: draw among the k likeliest codes of a head; 0 is all.
     top_p: draw among the likeliest codes whose chances sum up to p, at least one; 1 is all. It
         counts after temperature and top_k.
+    guidance: how far logits go from those of the prior that is not told the sound, 0, past those of
+        the prior that is, 1: classifier-free guidance (Ho & Salimans 2022), before temperature. Not
+        in the paper. Others than 1 compute two rows a clip.
     """
 
     temperature: float | tf.Tensor = 1.0
     top_k: int | tf.Tensor = 0
     top_p: float | tf.Tensor = 1.0
+    guidance: float | tf.Tensor = 1.0
+
+    @property
+    def guided(self):
+        """Whether the prior runs with and without the sound; True where a tensor hides it."""
+        return tf.is_tensor(self.guidance) or self.guidance != 1.0
 
     @property
     def narrowed(self):
@@ -39,6 +48,8 @@ class Options(NamedTuple):
             raise ValueError(f"top_k must be a whole number from 0 on. Received: {self.top_k}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must lie in (0, 1]. Received: {self.top_p}")
+        if not 0 <= self.guidance < math.inf:
+            raise ValueError(f"guidance must be at least 0. Received: {self.guidance}")
         return self
 
     def tensors(self):
@@ -47,7 +58,20 @@ class Options(NamedTuple):
             tf.convert_to_tensor(self.temperature, tf.float32),
             tf.convert_to_tensor(self.top_k, tf.int32),
             tf.convert_to_tensor(self.top_p, tf.float32),
+            tf.convert_to_tensor(self.guidance, tf.float32),
         )
+
+
+def options_of(draws):
+    """The Options that a preset recommends: {option: number}, what it does not name as ever.
+
+    Raises:
+        ValueError: for what is no option, or out of range.
+    """
+    odd = sorted(set(draws) - set(Options._fields))
+    if odd:
+        raise ValueError(f"draws must be of {', '.join(Options._fields)}. Received: {odd[0]}")
+    return Options(**draws).check()
 
 
 def row_seeds(seed, batch):
@@ -125,6 +149,12 @@ def keep_likeliest(logits, options):
     return tf.where((rank < k) & (mass_before < options.top_p), logits, -math.inf)
 
 
+def guide(logits, guidance):
+    """Logits led by the sound: float32 [2 R, ...], told and untold by turns, -> [R, ...]."""
+    told, untold = logits[0::2], logits[1::2]
+    return told + (guidance - 1.0) * (told - untold)
+
+
 class Chooser:
     """Gumbel-max choice of the codes of one element (Algorithm 1's noise, at a temperature).
 
@@ -134,14 +164,19 @@ class Chooser:
         noise: float32 [..., heads, num_codes], standard Gumbel.
         options: Options of tensors.
         narrowed: bool, whether options leave codes out.
+        guided: bool, whether logits come in two rows a row of noise, told the sound and not; both
+            are given the codes that are chosen, so that they go on from the same past.
     """
 
-    def __init__(self, noise, options, narrowed):
-        self.noise, self.options, self.narrowed = noise, options, narrowed
+    def __init__(self, noise, options, narrowed, guided=False):
+        self.noise, self.options = noise, options
+        self.narrowed, self.guided = narrowed, guided
         self.heads = 0
 
     def __call__(self, logits):
         """float32 logits [..., heads, num_codes] -> int32 codes [..., heads]."""
+        if self.guided:
+            logits = guide(logits, self.options.guidance)
         if self.narrowed:
             logits = keep_likeliest(logits, self.options)
         first, self.heads = self.heads, self.heads + logits.shape[-2]
@@ -149,4 +184,5 @@ class Chooser:
         # Flattened: TensorFlow's arg max takes few axes on the CPU.
         flat = tf.reshape(perturbed, (-1, logits.shape[-1]))
         codes = tf.argmax(flat, axis=-1, output_type=tf.int32)
-        return tf.reshape(codes, tf.shape(logits)[:-1])
+        codes = tf.reshape(codes, tf.shape(logits)[:-1])
+        return tf.repeat(codes, 2, axis=0) if self.guided else codes

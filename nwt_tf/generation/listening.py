@@ -70,13 +70,14 @@ class Listening:
         held = math.ceil((frames - 0.5) / self.fps * SAMPLE_RATE) + 1
         return max(mels * HOP_LENGTH + N_FFT // 2, held)
 
-    def start(self, style, episode, seeds):
+    def start(self, style, episode, seeds, guided=False):
         """State before any sound.
 
         Args:
             style: float32 [B, style_dim].
             episode: float32 [B, episode_dim], rows of the prior's embedding or mixtures of them.
             seeds: int32 [B, 2], see choice.row_seeds.
+            guided: bool, whether it is for options with guidance.
         """
         features = self.prior.style_features(style)
         return ListeningState(
@@ -84,7 +85,7 @@ class Listening:
             tf.zeros((), tf.int64),
             features,
             tf.cast(episode, features.dtype),
-            self.sampler.start(seeds),
+            self.sampler.start(seeds, guided),
         )
 
     def frames_of(self, samples):
@@ -118,7 +119,7 @@ class Listening:
         total = self.frames_of(received)
         whole = tf.maximum(self.ready(received) - self.after - drawn, 0) // size
         chunks = tf.cast(tf.where(last, -(-(total - drawn) // size), whole), tf.int32)
-        narrowed = options.narrowed
+        narrowed, guided = options.narrowed, options.guided
         options = options.tensors()
 
         def chunk(i, codes, sampler):
@@ -126,7 +127,9 @@ class Listening:
             audio = self._condition(sound, state.first, frame, received, total)
             conditioning = Conditioning(audio, state.style, state.episode)
             count = tf.cast(tf.minimum(size, total - frame), tf.int32)
-            more, sampler = self.sampler.chunk(conditioning, sampler, count, options, narrowed)
+            more, sampler = self.sampler.chunk(
+                conditioning, sampler, count, options, narrowed, guided
+            )
             return i + 1, tf.concat([codes, more[:, :count]], axis=1), sampler
 
         shape = (*self.prior.grid, self.prior.num_heads)

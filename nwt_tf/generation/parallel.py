@@ -43,9 +43,10 @@ class ParallelSampler(Sampler):
                 f"Received: block={block}"
             )
 
-    def _draw(self, conditioning, state, frames, options, narrowed):
+    def _draw(self, conditioning, state, frames, options, narrowed, guided):
         prior, size, per_frame = self.prior, self.block, self.prior.steps_per_frame
-        shares, noise = self._prepare(conditioning, state)
+        shares, noise = self._prepare(conditioning, state, guided)
+        turns = 2 if guided else 1  # rows of the prior a row of the batch
 
         def block(n, drawn, memory, passes):
             """Memcodes n to n + size of the chunk; `drawn` has the frame before the chunk first."""
@@ -59,9 +60,11 @@ class ParallelSampler(Sampler):
             def again(guess, _, passes, __):
                 past = tf.concat([before, guess[:, :-1]], axis=1)
                 past = tf.ensure_shape(past, (None, size, prior.num_heads))
+                past, guessed = (tf.repeat(each, turns, axis=0) for each in (past, guess))
                 features, after = prior.body_extend(past, memory, told)
-                logits = prior.guess_logits(features, guess)
-                found = Chooser(own_noise, options, narrowed)(logits)
+                logits = prior.guess_logits(features, guessed)
+                found = Chooser(own_noise, options, narrowed, guided)(logits)[::turns]
+                found = tf.ensure_shape(found, guess.shape)
                 return found, tf.reduce_any(found != guess), passes + 1, after
 
             guess = self._part(drawn, n)  # the Memcodes a frame before
@@ -119,9 +122,9 @@ class FasterSampler(Sampler):
         }
         self._chosen, self.seconds = None, {}
 
-    def chunk(self, conditioning, state, frames, options, narrowed=None):
+    def chunk(self, conditioning, state, frames, options, narrowed=None, guided=None):
         """See Sampler; the first chunk is drawn by both, twice, since the first time compiles."""
-        arguments = (conditioning, state, frames, options, narrowed)
+        arguments = (conditioning, state, frames, options, narrowed, guided)
         if self._chosen is None:
             for name, sampler in self._candidates.items():
                 for _ in range(2):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from nwt_tf.generation.choice import Chooser, Options, frame_noise, row_seeds
+from nwt_tf.models.prior import Conditioning
 
 GPU_ROWS = 8  # matrix-vector products at batch 1 cost more there than matrix products of 8 rows
 
@@ -16,7 +17,7 @@ class SamplerState(NamedTuple):
     frame: int32 scalar, frames drawn.
     codes: int32 [rows, elements of a frame, *element_shape], the last frame's; -1 everywhere before
         the first.
-    memory: the prior's state.
+    memory: the prior's state; with guidance of 2 B rows, told the sound and not by turns.
     passes: int64 scalar, passes of the prior so far: one an element, fewer for ParallelSampler.
     """
 
@@ -47,19 +48,24 @@ class Sampler:
         self.rows = (GPU_ROWS if gpu and by_memcode else 1) if rows is None else rows
         self._chunk = tf.function(self._draw, jit_compile=self.jit_compile, reduce_retracing=True)
 
-    def start(self, seeds):
-        """State before the first frame; seeds int32 [B, 2], one a row (see choice.row_seeds)."""
+    def start(self, seeds, guided=False):
+        """State before the first frame.
+
+        Args:
+            seeds: int32 [B, 2], one a row (see choice.row_seeds).
+            guided: bool, whether it is for options with guidance.
+        """
         prior = self.prior
         codes = tf.fill((tf.shape(seeds)[0], prior.steps_per_frame, *prior.element_shape), -1)
         return SamplerState(
             seeds,
             tf.zeros((), tf.int32),
             codes,
-            prior.init_state(tf.shape(seeds)[0]),
+            prior.init_state(tf.shape(seeds)[0] * (2 if guided else 1)),
             tf.zeros((), tf.int64),
         )
 
-    def chunk(self, conditioning, state, frames, options, narrowed=None):
+    def chunk(self, conditioning, state, frames, options, narrowed=None, guided=None):
         """Draws the frames that come next.
 
         Args:
@@ -68,20 +74,33 @@ class Sampler:
             frames: int32 scalar up to C, how many to draw.
             options: Options.
             narrowed: bool, whether options leave codes out; None asks the options.
+            guided: bool, whether they have guidance; None asks the options.
 
         Returns:
             (int32 [B, C, h, w, heads], of which the first `frames` count; next state).
+
+        Raises:
+            ValueError: for a state that was not started with, or without, guidance as the options.
         """
         narrowed = options.narrowed if narrowed is None else narrowed
-        return self._chunk(conditioning, state, frames, options.tensors(), narrowed=narrowed)
+        guided = options.guided if guided is None else guided
+        rows, batch = state.memory[1][0].shape[1], state.codes.shape[0]
+        if None not in (rows, batch) and rows != batch * (2 if guided else 1):
+            raise ValueError(
+                "A state started without guidance goes on without, and one with guidance with it. "
+                f"Received: guidance={options.guidance}"
+            )
+        return self._chunk(
+            conditioning, state, frames, options.tensors(), narrowed=narrowed, guided=guided
+        )
 
-    def __call__(self, conditioning, seed, temperature=1.0, top_k=0, top_p=1.0):
+    def __call__(self, conditioning, seed, temperature=1.0, top_k=0, top_p=1.0, guidance=1.0):
         """Samples one clip for each row of the conditioning.
 
         Args:
             conditioning: Conditioning of T frames, batch B.
             seed: int32 [2]; row b draws as a batch of one would with (seed[0], seed[1] + b).
-            temperature, top_k, top_p: see Options.
+            temperature, top_k, top_p, guidance: see Options.
 
         Returns:
             int32 [B, T, h, w, heads].
@@ -90,21 +109,26 @@ class Sampler:
             ValueError: for options out of range.
         """
         batch, frames = tf.unstack(tf.shape(conditioning.audio)[:2])
-        options = Options(temperature, top_k, top_p).check()
-        state = self.start(row_seeds(seed, batch))
+        options = Options(temperature, top_k, top_p, guidance).check()
+        state = self.start(row_seeds(seed, batch), options.guided)
         return self.chunk(conditioning, state, frames, options)[0]
 
-    def _draw(self, conditioning, state, frames, options, narrowed):
+    def _draw(self, conditioning, state, frames, options, narrowed, guided):
         prior = self.prior
-        shares, noise = self._prepare(conditioning, state)
+        shares, noise = self._prepare(conditioning, state, guided)
         per_frame = prior.steps_per_frame
         batch = tf.shape(state.codes)[0]
-        noise, codes = self._pad(noise), self._pad(state.codes[:, -1])
-        shares = tuple(share._replace(values=self._pad(share.values)) for share in shares)
-        memory = (state.memory[0], self._pad(state.memory[1], axis=1))
+        turns = 2 if guided else 1  # rows of the prior a row of the batch
+        fewest = -(-self.rows // turns)
+        noise = self._pad(noise, fewest)
+        codes = tf.repeat(self._pad(state.codes[:, -1], fewest), turns, axis=0)
+        shares = tuple(
+            share._replace(values=self._pad(share.values, fewest * turns)) for share in shares
+        )
+        memory = (state.memory[0], self._pad(state.memory[1], fewest * turns, axis=1))
 
         def element(n, drawn, codes, memory):
-            choose = Chooser(noise[:, n], options, narrowed)
+            choose = Chooser(noise[:, n], options, narrowed, guided)
             chosen, memory = prior.draw(codes, memory, prior.at(shares, n), choose)
             chosen = tf.ensure_shape(chosen, codes.shape)
             return tf.tensor_scatter_nd_update(drawn, [[n]], chosen[None]), chosen, memory
@@ -125,8 +149,8 @@ class Sampler:
         _, drawn, _, memory = tf.while_loop(
             lambda t, *_: t < frames, frame, (tf.constant(0), drawn, codes, memory)
         )
-        drawn = tf.transpose(drawn, (1, 0, *range(2, len(drawn.shape))))[:batch]
-        rings = tuple(tf.ensure_shape(ring[:, :batch], like.shape)
+        drawn = tf.transpose(drawn, (1, 0, *range(2, len(drawn.shape))))[::turns][:batch]
+        rings = tuple(tf.ensure_shape(ring[:, : batch * turns], like.shape)
                       for ring, like in zip(memory[1], state.memory[1], strict=True))  # fmt: skip
         # A gather, because XLA wants to know the size of a slice.
         last = tf.gather(drawn, (frames - 1) * per_frame + tf.range(per_frame), axis=1)
@@ -138,24 +162,28 @@ class Sampler:
             state.passes + tf.cast(frames * per_frame, tf.int64),
         )
 
-    def _pad(self, tensors, axis=0):
-        """Adds rows of zeros to a batch that has fewer than `self.rows`."""
+    def _pad(self, tensors, rows, axis=0):
+        """Adds rows of zeros to a batch that has fewer than `rows`."""
 
         def pad(tensor):
-            missing = tf.maximum(self.rows - tf.shape(tensor)[axis], 0)
+            missing = tf.maximum(rows - tf.shape(tensor)[axis], 0)
             around = [(0, 0)] * len(tensor.shape)
             around[axis] = (0, missing)
             return tf.pad(tensor, around)
 
         return tensors if self.rows == 1 else tf.nest.map_structure(pad, tensors)
 
-    def _prepare(self, conditioning, state):
-        """A chunk's shares, and its noise [B, elements, *element_shape, num_codes]."""
+    def _prepare(self, conditioning, state, guided):
+        """A chunk's shares, with guidance told and untold by turns, and its noise
+        [B, elements, *element_shape, num_codes]."""
         prior, frames = self.prior, tf.shape(conditioning.audio)[1]
         noise = frame_noise(
             state.seeds, state.frame, frames, (*prior.grid, prior.num_heads, prior.num_codes)
         )
         elements = (frames * prior.steps_per_frame, *prior.element_shape, prior.num_codes)
+        if guided:
+            both = Conditioning(*(tf.repeat(each, 2, axis=0) for each in conditioning))
+            conditioning = both.untold(tf.range(tf.shape(both.audio)[0]) % 2 == 1)
         return prior.project(conditioning), tf.reshape(noise, (-1, *elements))
 
     def _clips(self, drawn, conditioning):

@@ -38,7 +38,9 @@ class Session:
         if seed != int(seed) or not -(2**31) <= seed < 2**31:
             raise ValueError(f"seed must be a whole number of 32 bits. Received: {seed}")
         seeds = tf.constant([[seed, 0]], tf.int32)
-        self.listening = model.listening.start(tf.constant(style)[None], episode, seeds)
+        self.listening = model.listening.start(
+            tf.constant(style)[None], episode, seeds, self.options.guided
+        )
         self.rendering = model.rendering.start(tf.constant(decoder_episode))
         self.waiting = np.zeros(0, np.float32)  # sound that is not enough for a chunk yet
         self.received = 0  # samples, those waiting included

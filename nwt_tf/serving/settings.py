@@ -9,6 +9,7 @@ from nwt_tf.generation import episodes, styles
 
 MAX_SEED = 2**31 - 1
 MAX_TEMPERATURE = 5.0
+MAX_GUIDANCE = 10.0
 MAX_STYLE = 10.0  # standard deviations of p(z_l)
 
 
@@ -24,12 +25,22 @@ class Settings(BaseModel):
         "", max_length=20_000, description="v0,v1,...: every variate; empty: the episode's mean."
     )
     seed: int = Field(0, ge=0, le=MAX_SEED, description="The same seed gives the same video.")
-    temperature: float = Field(
-        1.0, ge=0, le=MAX_TEMPERATURE, allow_inf_nan=False, description="0 takes the likeliest."
+    # None: what the preset recommends.
+    temperature: float | None = Field(
+        None, ge=0, le=MAX_TEMPERATURE, allow_inf_nan=False, description="0 takes the likeliest."
     )
-    top_k: int = Field(0, ge=0, le=65535, description="Draw among the k likeliest; 0: all.")
-    top_p: float = Field(
-        1.0, gt=0, le=1, allow_inf_nan=False, description="Draw among the likeliest of this mass."
+    top_k: int | None = Field(
+        None, ge=0, le=65535, description="Draw among the k likeliest; 0: all."
+    )
+    top_p: float | None = Field(
+        None, gt=0, le=1, allow_inf_nan=False, description="Draw among the likeliest of this mass."
+    )
+    guidance: float | None = Field(
+        None,
+        ge=0,
+        le=MAX_GUIDANCE,
+        allow_inf_nan=False,
+        description="How far the sound leads: 1 as the prior has it, more at twice the cost.",
     )
 
 
@@ -41,7 +52,8 @@ def options(settings, model):
         model: the AudioToVideo.
 
     Returns:
-        A dict with `style` float32 [style_dim], and episode, seed, temperature, top_k, top_p.
+        A dict with `style` float32 [style_dim], episode, seed, and those of temperature, top_k,
+        top_p and guidance that were asked for.
 
     Raises:
         ValueError: an unknown episode, or a style of other than style_dim numbers.
@@ -52,7 +64,8 @@ def options(settings, model):
     style = model.style_of(episode)
     if settings.style.strip():
         style = styles.check(_numbers(settings.style), model.prior.style_dim)
-    return {"episode": episode, "style": style} | settings.model_dump(exclude={"episode", "style"})
+    others = settings.model_dump(exclude={"episode", "style"}, exclude_none=True)
+    return {"episode": episode, "style": style} | others
 
 
 def _numbers(text):

@@ -85,6 +85,22 @@ def test_preset_round_trip(task, waveform, tmp_path):
     assert loaded.fps == FPS and loaded.episodes == EPISODES
 
 
+def test_a_preset_s_draws_are_taken_where_none_are_asked_for(task, waveform, tmp_path):
+    asked = {"temperature": 0.5, "guidance": 2.0}
+    expected = task.codes(waveform, seed=1, **asked)
+    taught = tiny_task.make(chunk_frames=5, draws=asked)
+    np.testing.assert_array_equal(taught.codes(waveform, seed=1), expected)
+    taught.save_to_preset(tmp_path, "card", storage="float32")
+    loaded = AudioToVideo.from_preset(tmp_path, chunk_frames=5)
+    np.testing.assert_array_equal(loaded.codes(waveform, seed=1), expected)
+    plain = {"temperature": 1.0, "guidance": 1.0}
+    ever = task.codes(waveform, seed=1)  # without recommendations
+    np.testing.assert_array_equal(loaded.codes(waveform, seed=1, **plain), ever)
+    for draws, named in (({"mood": 1}, "draws must be .* Received: mood"), ({"top_p": 0}, "top_p")):
+        with pytest.raises(ValueError, match=named):
+            tiny_task.make(draws=draws)
+
+
 def test_a_preset_without_a_prior_says_what_to_do(task, tmp_path):
     task.save_to_preset(tmp_path, "card")
     config = json.loads((tmp_path / "config.json").read_text())

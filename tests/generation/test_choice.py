@@ -87,6 +87,20 @@ def test_narrowed_is_known_of_numbers_and_assumed_of_tensors():
     assert Options().tensors().narrowed
 
 
+def test_guidance_chooses_once_for_the_rows_told_and_untold():
+    told, untold = np.float32([[0.0, 1.0, 0.5], [1.0, 0.0, 0.0]]), np.float32([[0.0, 0.9, 0.0]] * 2)
+    rows = tf.constant(np.stack([told, untold], axis=1).reshape(4, 1, 3))  # by turns
+    for guidance, expected in ((0.0, [1, 1]), (1.0, [1, 0]), (2.0, [1, 0]), (4.0, [2, 0])):
+        options = Options(0.0, guidance=guidance).tensors()
+        codes = Chooser(tf.zeros((2, 1, 3)), options, narrowed=False, guided=True)(rows)
+        np.testing.assert_array_equal(codes[:, 0], np.repeat(expected, 2))
+
+
+def test_guided_is_known_of_numbers_and_assumed_of_tensors():
+    assert not Options().guided and Options(guidance=2).guided and Options(guidance=0.0).guided
+    assert Options().tensors().guided
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [
@@ -95,6 +109,8 @@ def test_narrowed_is_known_of_numbers_and_assumed_of_tensors():
         ({"top_k": -1}, "top_k must be a whole number from 0 on. Received: -1"),
         ({"top_p": 0.0}, r"top_p must lie in \(0, 1\]. Received: 0.0"),
         ({"top_p": 1.5}, "top_p"),
+        ({"guidance": -1.0}, "guidance must be at least 0. Received: -1.0"),
+        ({"guidance": float("inf")}, "guidance"),
     ],
 )
 def test_options_out_of_range_are_refused(options, named):

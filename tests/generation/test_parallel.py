@@ -37,7 +37,11 @@ def test_codes_are_those_of_sequential_sampling(prior, conditioning, expected, b
 
 
 def test_options_are_those_of_sequential_sampling(prior, conditioning):
-    for options in ({"temperature": 0.0}, {"temperature": 0.8, "top_k": 3, "top_p": 0.9}):
+    for options in (
+        {"temperature": 0.0},
+        {"temperature": 0.8, "top_k": 3, "top_p": 0.9},
+        {"guidance": 2.5},
+    ):
         np.testing.assert_array_equal(
             ParallelSampler(prior)(conditioning, SEED, **options),
             Sampler(prior)(conditioning, SEED, **options),

@@ -32,24 +32,27 @@ def conditioning(prior):
     return prior.condition(mel, style, tf.constant([0, -1]))
 
 
-def slow_sample(prior, conditioning, temperature):
+def slow_sample(prior, conditioning, temperature, guidance=1.0):
     """The whole clip's logits anew for each choice, no cache; the draws are NumPy's arg max.
+    Guidance runs the whole prior a second time, with features of zeros for the sound.
 
     FAR chooses a frame and MAR a Memcode at once, HAR a head after the other.
     """
     full = tf.function(prior.logits)
     batch, frames = conditioning.audio.shape[:2]
+    deaf = conditioning._replace(audio=tf.zeros_like(conditioning.audio))
     codes = np.zeros((batch, frames, *prior.grid, HEADS), np.int32)
     sequence = codes.reshape(batch, -1, *prior.element_shape)  # the same memory
-    noise = frame_noise(
-        row_seeds(SEED, batch), tf.constant(0), frames, (*prior.grid, HEADS, CODES)
-    )
+    noise = frame_noise(row_seeds(SEED, batch), tf.constant(0), frames, (*prior.grid, HEADS, CODES))
     noise = noise.numpy().reshape(*sequence.shape, CODES)
     by_head = type(prior).__name__ == "HAR"
     turns = [slice(k, k + 1) for k in range(HEADS)] if by_head else [slice(None)]
     for n in range(frames * prior.steps_per_frame):
         for heads in turns:
             logits = full(tf.constant(codes), conditioning).numpy()
+            if guidance != 1.0:
+                untold = full(tf.constant(codes), deaf).numpy()
+                logits = logits + (np.float32(guidance) - 1) * (logits - untold)
             logits = logits.reshape(*sequence.shape, CODES)[:, n][..., heads, :]
             perturbed = logits + temperature * noise[:, n][..., heads, :]
             sequence[:, n][..., heads] = np.argmax(perturbed, axis=-1)
@@ -61,6 +64,31 @@ def test_equals_a_slow_loop_without_a_cache(prior, sampler, conditioning, temper
     found = sampler(conditioning, SEED, temperature)
     assert found.shape == (2, FRAMES, *prior.grid, HEADS) and found.dtype == tf.int32
     np.testing.assert_array_equal(found, slow_sample(prior, conditioning, temperature))
+
+
+@pytest.mark.parametrize(("guidance", "temperature"), [(3.0, 0.7), (2.0, 0.0), (0.5, 0.7)])
+def test_guidance_equals_a_slow_loop_that_runs_the_prior_twice(
+    prior, sampler, conditioning, guidance, temperature
+):
+    found = sampler(conditioning, SEED, temperature, guidance=guidance)
+    np.testing.assert_array_equal(found, slow_sample(prior, conditioning, temperature, guidance))
+    assert (found != sampler(conditioning, SEED, temperature)).numpy().any()
+
+
+def test_guidance_1_is_none_and_0_does_not_hear(sampler, conditioning):
+    plain = sampler(conditioning, SEED)
+    np.testing.assert_array_equal(sampler(conditioning, SEED, guidance=1.0), plain)
+    other = conditioning._replace(audio=tf.reverse(conditioning.audio, [1]))
+    deaf = [sampler(heard, SEED, guidance=0.0) for heard in (conditioning, other)]
+    np.testing.assert_array_equal(*deaf)
+    np.testing.assert_array_equal(deaf[0], sampler(conditioning.untold(), SEED))
+
+
+def test_a_state_keeps_to_its_guidance(sampler, conditioning):
+    for guided, options in ((False, Options(guidance=2.0)), (True, Options())):
+        state = sampler.start(row_seeds(SEED, 2), guided)
+        with pytest.raises(ValueError, match="without guidance goes on without.*Received: gui"):
+            sampler.chunk(conditioning, state, tf.constant(FRAMES), options)
 
 
 def test_temperature_0_takes_the_likeliest_codes_given_the_ones_taken(prior, sampler, conditioning):
@@ -119,46 +147,58 @@ def test_another_temperature_or_length_needs_no_new_graph(sampler, conditioning)
         part = conditioning._replace(audio=conditioning.audio[:, :frames])
         sampler(part, SEED, temperature)
     assert sampler._chunk.experimental_get_tracing_count() <= before + 1  # of any length
+    sampler(conditioning, SEED, guidance=1.5)
+    before = sampler._chunk.experimental_get_tracing_count()
+    sampler(conditioning, SEED, guidance=2.5)
+    assert sampler._chunk.experimental_get_tracing_count() == before
 
 
 def chunked(sampler, conditioning, size, options=None):
     """The codes drawn in chunks of `size` frames, the last of them filled up with zeros."""
     frames = conditioning.audio.shape[1]
-    state, drawn = sampler.start(row_seeds(SEED, 2)), []
+    options = options or Options()
+    state, drawn = sampler.start(row_seeds(SEED, 2), options.guided), []
     for first in range(0, frames, size):
         audio = conditioning.audio[:, first : first + size]
         count = audio.shape[1]
         audio = tf.pad(audio, [(0, 0), (0, size - count), *[(0, 0)] * 3])
         part = conditioning._replace(audio=audio)
-        codes, state = sampler.chunk(part, state, tf.constant(count), options or Options())
+        codes, state = sampler.chunk(part, state, tf.constant(count), options)
         assert codes.shape[1] == size
         drawn.append(codes[:, :count])
     assert int(state.frame) == frames
     return tf.concat(drawn, axis=1)
 
 
-@pytest.mark.parametrize("size", [1, 3, 5])
-def test_chunks_of_any_size_draw_the_same_codes(sampler, conditioning, size):
-    whole = sampler(conditioning, SEED)
-    np.testing.assert_array_equal(chunked(sampler, conditioning, size), whole)
+@pytest.mark.parametrize(("size", "guidance"), [(1, 1.0), (3, 1.0), (5, 1.0), (3, 2.5)])
+def test_chunks_of_any_size_draw_the_same_codes(sampler, conditioning, size, guidance):
+    whole = sampler(conditioning, SEED, guidance=guidance)
+    found = chunked(sampler, conditioning, size, Options(guidance=guidance))
+    np.testing.assert_array_equal(found, whole)
 
 
-def test_a_row_of_a_batch_is_a_batch_of_one_with_its_seed(sampler, conditioning):
-    whole = sampler(conditioning, SEED).numpy()
+@pytest.mark.parametrize("guidance", [1.0, 2.5])
+def test_a_row_of_a_batch_is_a_batch_of_one_with_its_seed(sampler, conditioning, guidance):
+    whole = sampler(conditioning, SEED, guidance=guidance).numpy()
     for row in range(2):
         alone = Conditioning(*(each[row : row + 1] for each in conditioning))
-        np.testing.assert_array_equal(sampler(alone, SEED + [0, row])[0], whole[row])
+        found = sampler(alone, SEED + [0, row], guidance=guidance)
+        np.testing.assert_array_equal(found[0], whole[row])
 
 
-def test_computing_more_rows_than_asked_changes_nothing(prior, sampler, conditioning):
+@pytest.mark.parametrize("guidance", [1.0, 2.5])
+def test_computing_more_rows_than_asked_changes_nothing(prior, sampler, conditioning, guidance):
     padded = Sampler(prior, rows=5)
-    np.testing.assert_array_equal(padded(conditioning, SEED), sampler(conditioning, SEED))
+    draws = [each(conditioning, SEED, guidance=guidance) for each in (padded, sampler)]
+    np.testing.assert_array_equal(*draws)
 
 
-def test_xla_draws_the_same_codes(prior, sampler, conditioning):
+@pytest.mark.parametrize("guidance", [1.0, 2.5])
+def test_xla_draws_the_same_codes(prior, sampler, conditioning, guidance):
     compiled = Sampler(prior, jit_compile=True)
     part = conditioning._replace(audio=conditioning.audio[:, :2])
-    np.testing.assert_array_equal(compiled(part, SEED), sampler(part, SEED))
+    draws = [each(part, SEED, guidance=guidance) for each in (compiled, sampler)]
+    np.testing.assert_array_equal(*draws)
 
 
 def test_top_k_1_takes_the_likeliest_codes(sampler, conditioning):
@@ -186,3 +226,5 @@ def test_weights_of_bfloat16_draw(prior):
 def test_options_out_of_range_are_refused(sampler, conditioning):
     with pytest.raises(ValueError, match="top_k must be"):
         sampler(conditioning, SEED, top_k=-1)
+    with pytest.raises(ValueError, match="guidance must be at least 0. Received: -0.5"):
+        sampler(conditioning, SEED, guidance=-0.5)

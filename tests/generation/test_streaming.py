@@ -39,11 +39,12 @@ def test_a_stream_is_the_whole_clip_s_video(task, waveform, whole, frames):
     np.testing.assert_array_equal(np.stack(list(stream)), whole)
 
 
-def test_pieces_of_any_size_give_the_same_codes(task, waveform):
-    expected = task.codes(waveform, seed=3)
+@pytest.mark.parametrize("guidance", [1.0, 2.5])
+def test_pieces_of_any_size_give_the_same_codes(task, waveform, guidance):
+    expected = task.codes(waveform, seed=3, guidance=guidance)
     sizes = np.random.default_rng(0).integers(0, 9000, 100)
     cut = np.split(waveform, np.minimum(np.cumsum(sizes), len(waveform)))
-    session = task.session(seed=3)
+    session = task.session(seed=3, guidance=guidance)
     codes = [part for piece in cut for part in session.hear(piece)]
     codes += session.hear(np.zeros(0), last=True)
     np.testing.assert_array_equal(tf.concat(codes, axis=1), expected)
@@ -92,6 +93,8 @@ def test_the_offline_run_follows_the_sampler_on_the_whole_clip(task, waveform):
     style = np.float32([tiny_task.STYLE])
     conditioning = task.prior.condition(mel, style, tf.constant([-1]))
     np.testing.assert_array_equal(task.codes(waveform, seed=5), task.sampler(conditioning, [5, 0]))
+    guided = task.sampler(conditioning, [5, 0], guidance=2.5)
+    np.testing.assert_array_equal(task.codes(waveform, seed=5, guidance=2.5), guided)
 
 
 def test_the_first_frames_come_after_a_chunk_and_the_look_ahead(task, waveform):
@@ -150,13 +153,15 @@ def test_a_session_that_cannot_be_written_leaves_nothing(task, tmp_path, monkeyp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_resumed_session_keeps_its_options(task, waveform, tmp_path):
-    expected = task.codes(waveform, seed=1, temperature=0.5, top_k=2, top_p=0.9)
-    session = task.session(seed=1, temperature=0.5, top_k=2, top_p=0.9)
+@pytest.mark.parametrize("guidance", [1.0, 2.5])
+def test_a_resumed_session_keeps_its_options(task, waveform, tmp_path, guidance):
+    asked = {"temperature": 0.5, "top_k": 2, "top_p": 0.9, "guidance": guidance}
+    expected = task.codes(waveform, seed=1, **asked)
+    session = task.session(seed=1, **asked)
     codes = list(session.hear(waveform[:50_000]))
     session.save(tmp_path / "session")
     resumed = Session.load(tmp_path / "session", task)
-    assert resumed.options == Options(0.5, 2, 0.9)
+    assert resumed.options == Options(**asked)
     codes += resumed.hear(waveform[50_000:], last=True)
     np.testing.assert_array_equal(tf.concat(codes, axis=1), expected)
 

@@ -65,6 +65,7 @@ def test_generation_needs_no_second_clip(root):
         f"--preset={root / 'prior'}",
         f"--data_dir={root / 'shards'}",
         "--mouth=0.5,0.9,0.2,0.8",
+        "--guidance=2",
     )
     assert line["clips"] == 1 and line["mouth"] == [0.5, 0.9, 0.2, 0.8]
     assert line["other_sound_correlation"] is None and "shuffled_sound" not in line["systems"]

@@ -86,6 +86,14 @@ def test_the_default_style_is_the_preset_s_and_a_style_told_is_the_same_again(ro
     assert np.array_equal(videos[1], videos[2]) and not np.array_equal(videos[0], videos[1])
 
 
+def test_guidance_is_an_option_of_the_draws(root, tmp_path):
+    every = {"a.mp4": (), "b.mp4": ("--guidance=1", "--temperature=1"), "c.mp4": ("--guidance=4",)}
+    for name, flags in every.items():
+        generate(root, tmp_path / name, *flags)
+    videos = [read_video(tmp_path / name) for name in every]
+    assert np.array_equal(videos[0], videos[1]) and not np.array_equal(videos[0], videos[2])
+
+
 def test_each_episode_is_shown_in_its_own_default_style(root, tmp_path):
     line = generate(root, tmp_path / "a.mp4", "--episode=none,episode_01")
     assert line["style"] == [DEFAULT, OWN]

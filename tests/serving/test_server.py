@@ -184,6 +184,7 @@ def test_preset_health_and_openapi(serving):
     assert names == ["none", "first", "third", "<script>alert(1)</script>"]
     assert preset["episodes"][0]["style"] == tiny_task.STYLE
     assert preset["limits"]["seconds"] == 4 and preset["text"] is True
+    assert preset["draws"] == {"temperature": 1, "top_k": 0, "top_p": 1, "guidance": 1}
     assert json.loads(serving.ask("GET", "/v1/health")[2]) == {
         "status": "ok", "taken": 0, "places": 2
     }  # fmt: skip
@@ -191,7 +192,7 @@ def test_preset_health_and_openapi(serving):
     assert set(described["paths"]) == {*FORMS, "/v1/preset", "/v1/health"}
     video = described["paths"]["/v1/video"]["post"]
     assert {each["name"] for each in video["parameters"]} == {
-        "episode", "style", "seed", "temperature", "top_k", "top_p"
+        "episode", "style", "seed", "temperature", "top_k", "top_p", "guidance"
     }  # fmt: skip
     assert "text/plain" in video["requestBody"]["content"]
     assert {"200", "403", "408", "413", "422", "503"} <= set(video["responses"])

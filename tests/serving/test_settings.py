@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from nwt_tf.generation.choice import Options
 from nwt_tf.serving.settings import Settings, options
 from tests.generation import tiny_task
 
@@ -16,16 +17,17 @@ def model():
 def test_nothing_asked_for_is_the_mean_style(model):
     found = options(Settings(), model)
     np.testing.assert_array_equal(found.pop("style"), np.float32(tiny_task.STYLE))
-    assert found == {"episode": "none", "seed": 0, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    assert found == {"episode": "none", "seed": 0}  # and the preset's draws
 
 
 def test_everything_asked_for(model):
-    asked = Settings(episode="first:1,third:3", style=" 1,-2.5, 0,1e-1", seed="7", temperature="0")
+    draws = {"temperature": "0", "top_k": "3", "top_p": "0.5", "guidance": "2"}
+    asked = Settings(episode="first:1,third:3", style=" 1,-2.5, 0,1e-1", seed="7", **draws)
     found = options(asked, model)
     np.testing.assert_array_equal(found["style"], np.float32([1, -2.5, 0, 0.1]))
     assert found["episode"] == {"first": 1.0, "third": 3.0}
     assert (found["seed"], found["temperature"]) == (7, 0.0)
-    model.session(**found)
+    assert model.session(**found).options == Options(0.0, 3, 0.5, 2.0)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +62,8 @@ def test_what_the_preset_does_not_have(model, asked, words):
         {"temperature": "inf"},
         {"temperature": -0.1},
         {"top_p": 0},
+        {"guidance": -0.1},
+        {"guidance": "inf"},
         {"top_k": -1},
         {"episode": "x" * 3000},
         {"mood": "good"},

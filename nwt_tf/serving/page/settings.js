@@ -1,4 +1,4 @@
-// The settings beside the sound: episode, style, temperature, seed.
+// The settings beside the sound: episode, style, temperature, guidance, seed.
 
 const RANGE = 3; // standard deviations that a slider reaches, and further where the mean is
 
@@ -20,7 +20,11 @@ export class Settings {
     this.find("#mean").onclick = () => this.mean();
     this.find("#draw").onclick = () => this.set(this.sliders.map(() => normal()));
     this.find("#dice").onclick = () => { this.find("#seed").value = Math.floor(Math.random() * 1e6); this.changed(); };
-    this.find("#temperature").oninput = () => this.show();
+    this.draws = ["temperature", "guidance"].map((name) => this.find(`#${name}`));
+    for (const input of this.draws) {
+      input.value = preset.draws[input.id];
+      input.oninput = () => this.show();
+    }
     this.mean();
   }
 
@@ -52,7 +56,7 @@ export class Settings {
   }
 
   show() {
-    for (const input of [...this.sliders, this.find("#temperature")]) {
+    for (const input of [...this.sliders, ...this.draws]) {
       input.nextElementSibling.textContent = Number(input.value).toFixed(2);
     }
     this.find("#mean").disabled = !this.touched;
@@ -68,7 +72,7 @@ export class Settings {
     const query = new URLSearchParams({
       episode: this.find("#episode").value,
       seed: this.find("#seed").value.trim() || "0",
-      temperature: this.find("#temperature").value,
+      ...Object.fromEntries(this.draws.map((input) => [input.id, input.value])),
     });
     if (this.touched) query.set("style", this.sliders.map((input) => Number(Number(input.value).toFixed(4))).join(","));
     return query.toString().replaceAll("'", "%27");
