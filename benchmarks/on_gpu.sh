@@ -34,7 +34,9 @@ train() { # NAME STAGE:VARIANT [FLAG...]
   local flags=("$@")
   if [ -n "${TINY:-}" ]; then
     config=${config/paper/tiny}
-    flags=("${@/batch_size=*/batch_size=2}" --height=64 --width=56 --grid=8,7 --steps=2 --warmup=1)
+    flags=("${flags[@]/batch_size=*/batch_size=2}")
+    flags=("${flags[@]/accumulated=*/accumulated=2}")
+    flags+=(--height=64 --width=56 --grid=8,7 --steps=2 --warmup=1)
   fi
   measure "$name" ${NWT:-nwt} benchmark --what=train --config="$config" "${flags[@]}"
 }
@@ -50,25 +52,25 @@ train far_bf16  prior:paper $bf16 --steps=300
 train mar_tf32  prior:paper_mar
 train mar_bf16  prior:paper_mar $bf16 --steps=300
 train har_bf16  prior:paper_har $bf16
-# dVAE-Adv at 256 x 224, 30 frames, critics and penalty included.
+# dVAE-Adv at 256 x 224, 30 frames, critics and penalty included: clip after clip.
 both="$bf16 --config.train.mixed_critics=true"
-train dvae_bf16_16          dvae:paper $both --steps=100
-train dvae_bf16_16_in_2     dvae:paper $both --config.train.num_accumulated=2
-train dvae_bf16_16_dense    dvae:paper $both --config.train.grouped_convolutions=dense
-train dvae_bf16_16_patches  dvae:paper $both --config.train.grouped_convolutions=patches
-train dvae_bf16_16_plain    dvae:paper $both --config.train.penalty_in_xla=false
-train dvae_bf16_8           dvae:paper $both --config.train.batch_size=8
-train dvae_bf16_32_in_2     dvae:paper $both --config.train.batch_size=32 --config.train.num_accumulated=2
-train dvae_tf32_16_in_2     dvae:paper --config.train.num_accumulated=2
+parts=--config.train.num_accumulated
+train dvae_bf16_16          dvae:paper $both $parts=16 --steps=100
+train dvae_bf16_16_in_8     dvae:paper $both $parts=8
+train dvae_bf16_16_grouped  dvae:paper $both $parts=16 --config.train.grouped_convolutions=grouped
+train dvae_bf16_16_plain    dvae:paper $both $parts=16 --config.train.penalty_in_xla=false
+train dvae_bf16_8           dvae:paper $both $parts=8 --config.train.batch_size=8
+train dvae_bf16_32          dvae:paper $both $parts=32 --config.train.batch_size=32
+train dvae_tf32_16          dvae:paper $parts=16
 # Two GPUs beside one, the same batch a GPU.
 if [ "$gpus" -ge 2 ]; then
   for n in 1 2; do
     train two_far_$n   prior:paper $bf16 --num_gpus=$n --config.train.batch_size=$((64 * n))
-    train two_dvae_$n  dvae:paper $both --num_gpus=$n --config.train.batch_size=$((8 * n))
+    train two_dvae_$n  dvae:paper $both $parts=16 --num_gpus=$n --config.train.batch_size=$((16 * n))
   done
 fi
 # Where the time goes.
 train profile_far   prior:paper $bf16 --steps=5 --profile="$out/profile_far"
 train profile_mar   prior:paper_mar $bf16 --steps=5 --profile="$out/profile_mar"
-train profile_dvae  dvae:paper $both --steps=5 --profile="$out/profile_dvae"
+train profile_dvae  dvae:paper $both $parts=16 --steps=5 --profile="$out/profile_dvae"
 exit $failed

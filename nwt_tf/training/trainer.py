@@ -36,7 +36,10 @@ def mean_over_parts(function, tensors, parts, zeros):
         found = tf.nest.map_structure(tf.convert_to_tensor, found)  # an embedding's is sparse
         return number + 1, tf.nest.map_structure(tf.add, total, found)
 
-    _, total = tf.while_loop(lambda number, _: number < parts, add, (0, zeros))
+    # TensorFlow would else begin parts before earlier ones have ended, in the memory of all.
+    _, total = tf.while_loop(
+        lambda number, _: number < parts, add, (0, zeros), parallel_iterations=1
+    )
     return tf.nest.map_structure(lambda each: each / parts, total)
 
 
