@@ -8,9 +8,8 @@ import numpy as np
 
 from data_pipeline import files
 from data_pipeline.schema import deserialize
-from data_pipeline.shards import Manifest
+from data_pipeline.shards import SHEET, Manifest
 
-SHEET = "contact_sheet.png"
 _CELL = 128  # pixels, of a clip's picture on the sheet, its longer side
 _COLUMNS, _ROWS = 10, 12
 

@@ -13,6 +13,7 @@ from data_pipeline.records import framed
 from data_pipeline.schema import SCHEMA_VERSION, SchemaVersionError
 
 MANIFEST = "dataset.json"
+SHEET = "contact_sheet.png"  # that inspection draws of a dataset
 SPLITS = ("train", "validation", "test")
 
 
@@ -162,7 +163,7 @@ def _remove_dataset(data_dir: str | os.PathLike) -> None:
     shard = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.tfrecord(\.\d+\.tmp)?")
     files.remove(files.join(data_dir, MANIFEST))
     for name in files.names_in(data_dir):
-        if shard.fullmatch(name):
+        if name == SHEET or shard.fullmatch(name):
             files.remove(files.join(data_dir, name))
 
 

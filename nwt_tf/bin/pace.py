@@ -14,7 +14,7 @@ from data_pipeline.shards import Manifest
 from nwt_tf.bin import assembly
 from nwt_tf.bin.profiling import slowest
 from nwt_tf.evaluation.sizes import matrix_flops
-from nwt_tf.layers.mel import MELS_PER_FRAME, N_MELS
+from nwt_tf.layers.mel import MELS_PER_FRAME, NUM_MELS
 from nwt_tf.training.distribution import batches_of, has_gpu, peak_device_bytes
 
 EPISODES = 214  # the paper's, of synthetic data
@@ -191,12 +191,12 @@ def _prior(config, data):
     if not data.data_dir:
         make = functools.partial(
             _repeated,
-            mel=lambda clips, rng: rng.normal(-6.0, 3.0, (clips, mels, N_MELS)).astype("float32"),
+            mel=lambda clips, rng: rng.normal(-6.0, 3.0, (clips, mels, NUM_MELS)).astype("float32"),
             codes=lambda clips, rng: rng.integers(0, codes, (clips, *shape), np.int32),
             batch_size=settings.batch_size,
         )
     batch = (
-        tf.TensorSpec((settings.batch_size, mels, N_MELS), tf.float32),
+        tf.TensorSpec((settings.batch_size, mels, NUM_MELS), tf.float32),
         tf.TensorSpec((settings.batch_size, *shape), tf.int32),
         tf.TensorSpec((settings.batch_size,), tf.int32),
     )

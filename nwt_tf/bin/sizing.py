@@ -7,7 +7,7 @@ import tensorflow as tf
 import configs.dvae
 import configs.prior
 from nwt_tf.evaluation.sizes import matrix_flops
-from nwt_tf.layers.mel import MELS_PER_FRAME, N_MELS
+from nwt_tf.layers.mel import MELS_PER_FRAME, NUM_MELS
 from nwt_tf.models import priors
 from nwt_tf.models.critics import Critics
 from nwt_tf.models.dvae import DVAE
@@ -50,7 +50,7 @@ def measure_prior(variant):
     prior = priors.KINDS[arguments.pop("kind")](num_episodes=NAMED_EPISODES, **arguments)
     prior.build()
     codes = tf.zeros((1, PRIOR_FRAMES, *prior.grid, prior.num_heads), tf.int32)
-    mel = tf.zeros((1, PRIOR_FRAMES * MELS_PER_FRAME, N_MELS))
+    mel = tf.zeros((1, PRIOR_FRAMES * MELS_PER_FRAME, NUM_MELS))
     zero, seed = tf.zeros((1,), tf.int32), tf.zeros((2,), tf.int32)
     flops = matrix_flops(lambda mel: prior(mel, codes, zero, seed)[0], mel) / PRIOR_FRAMES
     return _summary(prior, flops)

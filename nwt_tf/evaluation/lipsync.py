@@ -15,7 +15,7 @@ compares the mouth's pictures with those of the true clip.
 import numpy as np
 from scipy import ndimage
 
-from nwt_tf.layers.mel import MELS_PER_FRAME, N_MELS
+from nwt_tf.layers.mel import MELS_PER_FRAME, NUM_MELS
 
 MAX_LAG = 15  # frames
 MIN_OVERLAP = 8  # frames that a correlation needs
@@ -79,7 +79,7 @@ def sound_change(mel):
 
 
 def _power(mel):
-    return np.exp(np.asarray(mel, np.float64)).reshape(-1, MELS_PER_FRAME, N_MELS).mean(axis=1)
+    return np.exp(np.asarray(mel, np.float64)).reshape(-1, MELS_PER_FRAME, NUM_MELS).mean(axis=1)
 
 
 def local(series, fps):

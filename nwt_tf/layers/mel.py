@@ -12,7 +12,7 @@ SAMPLE_RATE = 24000  # Hz
 HOP_LENGTH = 200  # samples: 120 mel frames a second
 WIN_LENGTH = 800
 N_FFT = 1024
-N_MELS = 80
+NUM_MELS = 80
 FMAX = 8000.0
 LOG_FLOOR = 1e-5  # power below which log-mel is cut off
 MEL_RATE = SAMPLE_RATE // HOP_LENGTH
@@ -20,9 +20,9 @@ MELS_PER_FRAME = 4  # mel frames that one video frame reads
 
 
 def slaney_filterbank():
-    """librosa's default (Slaney, area-normalised) filters: float32 [N_FFT / 2 + 1, N_MELS]."""
+    """librosa's default (Slaney, area-normalised) filters: float32 [N_FFT / 2 + 1, NUM_MELS]."""
     step = np.log(6.4) / 27.0  # Slaney's scale: linear to 1 kHz, then 27 mels to 6.4 kHz
-    mels = np.linspace(0.0, 15.0 + np.log(FMAX / 1000.0) / step, N_MELS + 2)
+    mels = np.linspace(0.0, 15.0 + np.log(FMAX / 1000.0) / step, NUM_MELS + 2)
     edges = np.where(mels < 15.0, mels * 200.0 / 3, 1000.0 * np.exp(step * (mels - 15.0)))
     bins = np.linspace(0.0, SAMPLE_RATE / 2, N_FFT // 2 + 1)[:, None]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])

@@ -9,7 +9,7 @@ from keras import ops
 
 from nwt_tf.layers.episode_embedding import EpisodeEmbedding
 from nwt_tf.layers.initializers import unit_normal
-from nwt_tf.layers.mel import MELS_PER_FRAME, N_MELS
+from nwt_tf.layers.mel import MELS_PER_FRAME, NUM_MELS
 from nwt_tf.models.audio_encoder import AudioEncoder
 from nwt_tf.models.input_checks import (
     check_at_least,
@@ -155,7 +155,7 @@ class Prior(keras.Model):
         if not self.built:
             self.built = True
             codes = tf.zeros((1, 2, *self.grid, self.num_heads), tf.int32)
-            mel = tf.zeros((1, 2 * MELS_PER_FRAME, N_MELS))
+            mel = tf.zeros((1, 2 * MELS_PER_FRAME, NUM_MELS))
             self(mel, codes, tf.constant([-1]), seed=tf.zeros((2,), tf.int32))
 
     def condition(self, mel, style, episode, training=False):
@@ -172,8 +172,8 @@ class Prior(keras.Model):
         check_shape(
             "mel",
             mel,
-            (None, None if frames is None else frames - frames % MELS_PER_FRAME, N_MELS),
-            f"[B, {MELS_PER_FRAME} T, {N_MELS}] with at least one video frame (align_mel)",
+            (None, None if frames is None else frames - frames % MELS_PER_FRAME, NUM_MELS),
+            f"[B, {MELS_PER_FRAME} T, {NUM_MELS}] with at least one video frame (align_mel)",
         )
         check_shape("style", style, (None, self.style_dim), f"[B, {self.style_dim}]")
         check_episode(episode, self.num_episodes, self.episode_embedding.output_dim)

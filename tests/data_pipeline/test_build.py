@@ -187,6 +187,7 @@ def test_folders(folder, tmp_path):
         built(folder, tmp_path / "out", height=20)
     assert contents(tmp_path / "out") == before
     (tmp_path / "out" / "train-00007.tfrecord").write_bytes(b"left by an interrupted build")
+    (tmp_path / "out" / "contact_sheet.png").write_bytes(b"of the dataset that is replaced")
     manifest, _ = built(folder, tmp_path / "out", height=20, overwrite=True)
     assert manifest.config["height"] == 20
     assert set(contents(tmp_path / "out")) == set(before)

@@ -56,7 +56,7 @@ def test_filterbank_equals_librosa_s():
 
 def test_both_packages_speak_of_the_same_mel():
     np.testing.assert_array_equal(slaney_filterbank().T, pipeline._filters().toarray())
-    assert (layers.N_MELS, layers.LOG_FLOOR) == (pipeline.NUM_MELS, pipeline.MEL_FLOOR)
+    assert (layers.NUM_MELS, layers.LOG_FLOOR) == (pipeline.NUM_MELS, pipeline.MEL_FLOOR)
     for name in ("SAMPLE_RATE", "N_FFT", "WIN_LENGTH", "HOP_LENGTH", "MEL_RATE", "FMAX"):
         assert getattr(layers, name) == getattr(pipeline, name), name
     assert layers.MELS_PER_FRAME == pipeline.MELS_PER_FRAME
