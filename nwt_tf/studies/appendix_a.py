@@ -2,7 +2,8 @@
 
 Each study trains dVAEs whose latent is a single Memcode, one a seed, and gives figures and
 pictures.
-`config` is everywhere a configs.mnist.MnistConfig.
+`config` is everywhere a configs.mnist.MnistConfig; where a study of it is wanted, a
+configs.mnist.Study.
 """
 
 import dataclasses
@@ -106,7 +107,8 @@ def retrieval(digits, config, folder, seeds, objectives=OBJECTIVES):
     """Eleven heads of two codes: Hamming neighbours and their digits (Figure 4), per objective.
 
     `elbo` is equation 4, `critic` equation 8, `class` dVAE-Class, and `classifier` its variant with
-    a pre-trained classifier in the critic's place.
+    a pre-trained classifier in the critic's place; each has settings of its own in
+    `config.retrieval`.
 
     Returns:
         {objective: {"random_ties", "majority_vote", "cells", ...: {"mean", "spread", "runs"}}}:
@@ -115,10 +117,11 @@ def retrieval(digits, config, folder, seeds, objectives=OBJECTIVES):
     """
     found = {}
     for objective in objectives:
+        study = getattr(config.retrieval, "dvae_class" if objective == "class" else objective)
 
-        def run(seed, objective=objective):
-            dvae = _dvae(config, 11, 2)
-            critic = _train(dvae, digits, config, seed, objective)
+        def run(seed, objective=objective, study=study):
+            dvae = _dvae(study, 11, 2)
+            critic = _train(dvae, digits, study, seed, objective)
             train_codes = _codes(dvae, digits.train_images)
             codes = _codes(dvae, digits.test_images)
             figures = zero_shot_accuracy(
@@ -138,7 +141,7 @@ def retrieval(digits, config, folder, seeds, objectives=OBJECTIVES):
             figures["cells"] = len(np.unique(train_codes, axis=0))
             return {**figures, **_picture_figures(dvae, digits)}
 
-        runs = each_seed(folder, f"retrieval_{objective}", _plain(config), seeds, run)
+        runs = each_seed(folder, f"retrieval_{objective}", _plain(study), seeds, run)
         found[objective] = mean_and_spread(runs)
     return found
 
@@ -150,6 +153,7 @@ def _dvae(config, num_heads, num_codes):
         stages=config.model.stages,
         hidden=config.model.hidden,
         depth=config.model.depth,
+        dense_decoder=config.model.dense_decoder,
         normalize=config.model.normalize,
     )
     dvae.build()
@@ -159,9 +163,9 @@ def _dvae(config, num_heads, num_codes):
 def _train(dvae, digits, config, seed, objective):
     """Trains the dVAE with an objective, and gives its critic, None for the ELBO."""
     loss = config.loss
-    critic, arguments = None, {"quantizer": loss.elbo_kl}
+    critic, arguments = None, {}
     if objective == "critic":
-        critic, arguments = Critic(config.critic), {"quantizer": loss.critic_kl}
+        critic = Critic(config.critic)
         critic(tf.zeros((1, *dvae.picture_shape)))
     elif objective == "class":
         critic = _critic(config)
@@ -172,17 +176,19 @@ def _train(dvae, digits, config, seed, objective):
     elif objective == "classifier":
         critic, arguments = _classifier(digits, config, seed), {"train_critic": False}
     if objective in ("class", "classifier"):
-        arguments |= {"penultimate": True, "quantizer": loss.class_kl}
+        arguments["penultimate"] = True
     dvae.start_from(digits.train_images[:1000])
     trainer = StudyTrainer(
         dvae,
         critic,
         gan=loss.gan,
+        quantizer=loss.kl,
         normalize_features=loss.normalize_features,
         score_drift=loss.score_drift,
         head_start=loss.head_start,
         midpoint=loss.kl_midpoint,
         rate=loss.kl_rate,
+        cooling=loss.kl_cooling,
         seed=seed,
         **arguments,
     )
@@ -192,7 +198,7 @@ def _train(dvae, digits, config, seed, objective):
 
 
 def _critic(config):
-    critic = DigitCritic(config.critic)
+    critic = DigitCritic(config.critic, last_activation=config.critic_activation)
     critic.build((None, 28, 28, 1))
     return critic
 
@@ -200,7 +206,12 @@ def _critic(config):
 def _classifier(digits, config, seed):
     """A critic trained to classify alone."""
     critic = _critic(config)
-    settings = dataclasses.replace(config.train, steps=config.train.classifier_steps)
+    settings = dataclasses.replace(
+        config.train,
+        steps=config.train.classifier_steps,
+        batch_size=config.train.classifier_batch,
+        learning_rate=config.train.classifier_rate,
+    )
     trainer = ClassifierTrainer(critic, config.loss.label_smoothing, seed=seed)
     train(trainer, digits.train_images, digits.train_labels, settings)
     return critic
@@ -241,4 +252,5 @@ def _picture_figures(dvae, digits):
 def _plain(config):
     """What makes two runs the same."""
     settings = dataclasses.asdict(config)
-    return {name: settings[name] for name in ("model", "critic", "loss", "train")}
+    parts = ("model", "critic", "critic_activation", "loss", "train")
+    return {name: settings[name] for name in parts}

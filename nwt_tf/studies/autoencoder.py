@@ -29,6 +29,8 @@ class Autoencoder(keras.Model):
         depth: 1x1 convolutions of that width on either side of the quantiser, in the place of
             dVAE-Adv's temporal block: so that a decoder can make more of codes than their sum.
         single: one Memcode a picture (Appendix A) instead of a grid of them.
+        dense_decoder: draws with dense layers alone, of single Memcodes, whatever the stages: there
+            are few codes to draw, and convolutions on the way back are most of a step's time.
         normalize: normalise the queries, see FeatureNorm.
 
     Raises:
@@ -45,6 +47,7 @@ class Autoencoder(keras.Model):
         hidden=256,
         depth=2,
         single=True,
+        dense_decoder=False,
         normalize=False,
         **kwargs,
     ):
@@ -56,6 +59,8 @@ class Autoencoder(keras.Model):
             )
         if not (stages or single):
             raise ValueError("a grid of Memcodes needs stages")
+        if dense_decoder and not single:
+            raise ValueError("a dense decoder draws single Memcodes, not a grid of them")
         self.picture_shape = (height, width, channels)
         self.rest = (height // stride, width // stride, stages[-1] if stages else channels)
         self.single = single
@@ -71,8 +76,11 @@ class Autoencoder(keras.Model):
         )
         self.norm = FeatureNorm(3, name="norm") if normalize else None
         self.quantizer = quantizer
+        if dense_decoder:
+            stages = ()
+        self.start = self.rest if stages else self.picture_shape
         self.from_values = keras.layers.Dense(
-            math.prod(self.rest) if single else self.rest[-1],
+            math.prod(self.start) if single else self.start[-1],
             leaky_relu if stages else "tanh",
             name="from_values",
         )
@@ -129,7 +137,7 @@ class Autoencoder(keras.Model):
             values = layer(values)
         features = self.from_values(values)
         if self.single:
-            features = ops.reshape(features, (-1, *self.rest))
+            features = ops.reshape(features, (-1, *self.start))
         for layer in self.ups:
             features = layer(upsample(features))
         return features
@@ -164,11 +172,17 @@ class DigitCritic(Critic):
     Args:
         layers: see Critic; the last layer must leave one patch.
         num_classes: digits.
+        last_activation: of the last hidden layer, a Keras name. A tanh with few channels keeps
+            little but the digit (not in the paper, which assumes that a classifier discards the
+            rest): of other features, codes spend their bits on the rest.
     """
 
-    def __init__(self, layers, num_classes=10, **kwargs):
+    def __init__(self, layers, num_classes=10, last_activation="leaky_relu", **kwargs):
         super().__init__(layers, **kwargs)
         self.num_classes = num_classes
+        self.last_activation = last_activation
+        if last_activation != "leaky_relu":  # else as of all layers
+            self.hidden[-1].activation = keras.activations.get(last_activation)
         self.class_layer = keras.layers.Dense(num_classes, name="class")
 
     def build(self, input_shape):
@@ -193,7 +207,11 @@ class DigitCritic(Critic):
         return tf.argmax(self.classify(self(to_unit_range(pictures))[0][-1]), axis=-1)
 
     def get_config(self):
-        return {**super().get_config(), "num_classes": self.num_classes}
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "last_activation": self.last_activation,
+        }
 
 
 def _in_batches(function, arrays, batch):

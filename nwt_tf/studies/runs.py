@@ -56,7 +56,7 @@ def train(trainer, pictures, labels, settings, critic_rate=None, callbacks=()):
     Args:
         trainer: a StudyTrainer or ClassifierTrainer.
         pictures, labels: uint8 [N, ...], int32 [N].
-        settings: with steps, batch_size, learning_rate and warmup.
+        settings: a configs.mnist.Train.
         critic_rate: the critic's learning rate.
         callbacks: more callbacks.
     """
@@ -67,10 +67,11 @@ def train(trainer, pictures, labels, settings, critic_rate=None, callbacks=()):
     # takes longer, and so does the tracing of its second gradients.
     together = 2 if getattr(trainer, "train_critic", False) else 10
     together = together if round_steps % together == 0 else 1
-    rate = WarmupCosine(
-        settings.learning_rate, steps, settings.learning_rate / 30, min(settings.warmup, steps)
-    )
+    last, warmup = settings.last_rate, min(settings.warmup, steps)
+    rate = WarmupCosine(settings.learning_rate, steps, settings.learning_rate * last, warmup)
     compiled = {"steps_per_execution": together}
+    if critic_rate is not None and settings.critic_cosine:
+        critic_rate = WarmupCosine(critic_rate, steps, critic_rate * last, 1)
     if critic_rate is not None:
         compiled["critic_optimizer"] = keras.optimizers.Adam(critic_rate, 0.5, 0.99)
     trainer.compile(optimizer=keras.optimizers.Adam(rate, 0.9, 0.99), **compiled)

@@ -43,6 +43,9 @@ class StudyTrainer(Trainer):
             learns already. In the features of a critic that knows nothing yet, a blank picture is
             the best, and its tanh has no gradient left.
         midpoint, rate: of that logistic annealing: a step, and the growth a step.
+        cooling: (weight, step, step): from the one step to the other the quantiser's weight moves
+            on to this one, in a straight line; () for never. Noise makes codes that correct each
+            other's errors, and what is measured are codes without noise. Not in the paper.
         temperatures: (first, last, steps) of the exponential annealing of GumbelSoftmax.
         Others: see Trainer.
     """
@@ -67,6 +70,7 @@ class StudyTrainer(Trainer):
         head_start=0,
         midpoint=300.0,
         rate=2e-2,
+        cooling=(),
         temperatures=(1.0, 1.0, 1),
         **kwargs,
     ):
@@ -86,6 +90,7 @@ class StudyTrainer(Trainer):
         self.quantizer_weights = quantizer
         self.head_start = head_start
         self.midpoint, self.rate = midpoint, rate
+        self.cooling = cooling
         self.temperatures = temperatures
         self.built = True
 
@@ -99,7 +104,12 @@ class StudyTrainer(Trainer):
     def quantizer_weight(self):
         """Of the quantiser's loss at this step."""
         first, last = self.quantizer_weights
-        return first + (last - first) * annealed_beta(self.step, self.midpoint, self.rate)
+        weight = first + (last - first) * annealed_beta(self.step, self.midpoint, self.rate)
+        if not self.cooling:
+            return weight
+        final, begin, end = self.cooling
+        done = (tf.cast(self.step, tf.float32) - begin) / (end - begin)
+        return weight + (final - weight) * tf.clip_by_value(done, 0.0, 1.0)
 
     def temperature(self):
         """GumbelSoftmax's temperature at this step."""

@@ -62,12 +62,15 @@ def test_retrieval_of_some_objectives(tmp_path, capsys, digits):
         f"--output_dir={tmp_path}",
         "--seeds=0",
         "--only=elbo,critic,class",
+        "--config.retrieval.dvae_class.train.steps=3",
     )
     assert set(figures) == {"elbo", "critic", "class", "seconds"}
     for objective in ("elbo", "critic", "class"):
         accuracy = figures[objective]["random_ties"]["mean"]
         assert 0 < accuracy <= 1 and figures[objective]["majority_vote"]["mean"] >= 0
         assert (tmp_path / f"figure_4_{objective}_seed0.png").exists()
+        record = json.loads((tmp_path / "runs" / f"retrieval_{objective}_seed0.json").read_text())
+        assert record["settings"]["train"]["steps"] == (3 if objective == "class" else 4)
     assert "critic_accuracy" in figures["class"] and "critic_accuracy" not in figures["elbo"]
 
 

@@ -15,7 +15,7 @@ from nwt_tf.studies.runs import Curve, train
 from nwt_tf.studies.trainer import ClassifierTrainer, StudyTrainer, accuracy
 from tests.studies.idx_files import bars
 
-CONFIG = get_config("tiny")
+CONFIG = get_config("tiny").retrieval.dvae_class
 IMAGES, LABELS = bars(64)
 IMAGES, LABELS = IMAGES[..., None], LABELS.astype(np.int32)
 
@@ -65,6 +65,18 @@ def test_a_grid_of_memcodes_and_odd_sides():
         autoencoder(height=30)
     with pytest.raises(ValueError, match="needs stages"):
         autoencoder(stages=(), single=False)
+    with pytest.raises(ValueError, match="dense decoder"):
+        autoencoder(dense_decoder=True, single=False)
+
+
+def test_a_dense_decoder_after_convolutions():
+    model, dense = autoencoder(dense_decoder=True), autoencoder(stages=())
+    assert len(model.downs) == 2 and not model.ups
+    values = tf.random.stateless_normal((3, 1, 1, 8), (0, 1))
+    for layer, other in zip(model.after, dense.after, strict=True):
+        other.set_weights(layer.get_weights())
+    dense.from_values.set_weights(model.from_values.get_weights())
+    np.testing.assert_array_equal(model.render(values), dense.render(values))
 
 
 @pytest.mark.parametrize("normalize", [False, True])
@@ -133,12 +145,35 @@ def test_the_weights_move_from_first_to_last():
     np.testing.assert_allclose(temperatures, [1.0, 0.1**0.5, 0.1, 0.1], rtol=1e-5)
 
 
+def test_the_weight_cools_in_a_straight_line():
+    trainer = StudyTrainer(autoencoder(), quantizer=(0.5, 0.5), cooling=(0.1, 100, 200))
+    found = []
+    for step in (0, 100, 150, 200, 900):
+        trainer.step.assign(step)
+        found.append(float(trainer.quantizer_weight()))
+    np.testing.assert_allclose(found, [0.5, 0.5, 0.3, 0.1, 0.1], rtol=1e-5)
+
+
 def test_a_classifier_learns_the_digits_and_leaves_the_score_alone():
     judge = critic()
     score = judge.output_layer.kernel.numpy()
     train(ClassifierTrainer(judge), IMAGES, LABELS, settings(60))
     assert accuracy(judge.digits(IMAGES), LABELS) > 0.9
     np.testing.assert_array_equal(judge.output_layer.kernel, score)
+
+
+def test_the_last_activation_is_of_the_last_features_alone():
+    critics = [DigitCritic(CONFIG.critic, last_activation=name) for name in ("leaky_relu", "tanh")]
+    found = []
+    for judge in critics:
+        judge.build((None, 28, 28, 1))
+        judge.set_weights(critics[0].get_weights())
+        found.append(judge(to_unit_range(IMAGES))[0])
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    slopes = np.where(found[0][1] > 0, 1.0, 0.2)
+    np.testing.assert_allclose(found[1][1], np.tanh(found[0][1] / slopes), atol=1e-6)
+    copy = DigitCritic.from_config(critics[1].get_config())
+    assert copy.hidden[-1].activation is critics[1].hidden[-1].activation
 
 
 def test_an_untrained_decoder_starts_from_the_median_pixel():
