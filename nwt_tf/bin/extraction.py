@@ -72,9 +72,11 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0, copies=0, 
                 if clips % 50 == 0:
                     print(f"{clips} clips encoded", flush=True)
         splits[split] = writer.shards
-    # What an interrupted extraction with another dVAE has left would stay beside this one's.
-    shutil.rmtree(output_dir / DVAE_FOLDER, ignore_errors=True)
-    copy_dvae(presets.locate(preset), output_dir / DVAE_FOLDER)
+    source, target = presets.locate(preset), output_dir / DVAE_FOLDER
+    if not (target.exists() and source.samefile(target)):
+        # What an interrupted extraction with another dVAE has left would stay beside this one's.
+        shutil.rmtree(target, ignore_errors=True)
+        copy_dvae(source, target)
     about = {
         "sampled": sampled,
         "seed": seed,
