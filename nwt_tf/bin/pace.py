@@ -70,6 +70,7 @@ def measure(config, data, steps=20, warmup=3, num_gpus=None, profile=None):
     trainer.make_train_function()
     began = time.monotonic()
     first_logs = trainer.train_function(batches)
+    print(f"the first call, which compiles, took {time.monotonic() - began:.0f} s", flush=True)
     for _ in range(warmup - 1):
         trainer.train_function(batches)
     started, first, waited = time.monotonic(), trainer.steps_done, trainer.seconds_waiting

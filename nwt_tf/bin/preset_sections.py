@@ -22,6 +22,24 @@ def training(config):
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
+def training_defaults(config):
+    """Each field's default in the form of `training`; None where the field has none."""
+    return json.loads(json.dumps(_defaults(config)))
+
+
+def _defaults(config):
+    found = {}
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            found[field.name] = _defaults(value)
+        elif field.default_factory is not dataclasses.MISSING:
+            found[field.name] = field.default_factory()
+        else:
+            found[field.name] = None if field.default is dataclasses.MISSING else field.default
+    return found
+
+
 def mean_styles(prior, data_dir, clips=256):
     """The posterior's mean over training clips, at most so many, spread over them all.
 

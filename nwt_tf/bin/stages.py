@@ -116,7 +116,9 @@ def _prepared(batches, data_dir, workdir, config, num_gpus):
             f"Received: config.train.clip_frames={settings.clip_frames}"
         )
     with assembly.devices(settings, num_gpus):
-        check_workdir(workdir, preset_sections.training(config))
+        check_workdir(
+            workdir, preset_sections.training(config), preset_sections.training_defaults(config)
+        )
         dataset = functools.partial(
             batches,
             data_dir,

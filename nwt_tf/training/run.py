@@ -24,12 +24,14 @@ FREE = frozenset(
 )
 
 
-def check_workdir(workdir, training):
+def check_workdir(workdir, training, defaults):
     """Refuses a workdir that another config was trained in; the chief writes the config into it.
 
     Args:
         workdir: a folder, made if missing.
         training: the resolved config as plain dicts and lists (JSON).
+        defaults: its fields' defaults, likewise: what a field that the workdir's nwt_tf did not
+            have yet counts as.
 
     Raises:
         ValueError: naming the first field that differs.
@@ -38,7 +40,7 @@ def check_workdir(workdir, training):
         before = presets.read_config(workdir).get("training")
         if before is None:
             raise ValueError(f"--workdir={workdir} is a preset, not a training workdir.")
-        odd = _difference(before, training)
+        odd = _difference(before, training, defaults)
         if odd:
             raise ValueError(
                 f"--workdir={workdir} was trained with another config: {odd}. "
@@ -48,10 +50,12 @@ def check_workdir(workdir, training):
         presets.write_config(workdir, training=training)
 
 
-def _difference(before, now, path="config"):
+def _difference(before, now, defaults, path="config"):
     if isinstance(before, dict) and isinstance(now, dict):
+        defaults = defaults or {}
         for key in sorted((before.keys() | now.keys()) - FREE):
-            odd = _difference(before.get(key), now.get(key), f"{path}.{key}")
+            default = defaults.get(key)
+            odd = _difference(before.get(key, default), now.get(key), default, f"{path}.{key}")
             if odd:
                 return odd
         return None

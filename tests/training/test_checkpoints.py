@@ -90,20 +90,33 @@ def test_a_checkpoint_holds_every_variable_also_of_layers_in_lists(tmp_path):
         np.testing.assert_array_equal(weight, value)
 def test_a_workdir_of_another_config_is_refused_by_field(tmp_path):
     config = {"model": {"stem": 8, "stages": [[8, 1]]}, "train": {"steps": 4}}
-    check_workdir(tmp_path, config)
-    check_workdir(tmp_path, config)
+    check_workdir(tmp_path, config, {})
+    check_workdir(tmp_path, config, {})
     assert presets.read_config(tmp_path)["training"] == config
     other = {"model": {"stem": 8, "stages": [[8, 2]]}, "train": {"steps": 4}}
     with pytest.raises(ValueError, match=r"config.model.stages was \[\[8, 1\]\] and is now"):
-        check_workdir(tmp_path, other)
-    check_workdir(tmp_path, {**config, "train": {"steps": 4, "log_every": 9}})  # changes nothing
-    check_workdir(tmp_path, config)
+        check_workdir(tmp_path, other, {})
+    free = {**config, "train": {"steps": 4, "log_every": 9}}  # changes nothing
+    check_workdir(tmp_path, free, {})
+    check_workdir(tmp_path, config, {})
     with pytest.raises(ValueError, match="config.train.seed was None and is now 1"):
-        check_workdir(tmp_path, {**config, "train": {"steps": 4, "seed": 1}})
+        check_workdir(tmp_path, {**config, "train": {"steps": 4, "seed": 1}}, {})
     assert presets.read_config(tmp_path)["training"] == config
+
+
+def test_a_field_that_an_older_workdir_lacks_counts_as_its_default(tmp_path):
+    older = {"train": {"steps": 4}}
+    newer = {"train": {"steps": 4, "ema": 0.0}, "loss": {"drift": 0.0}}
+    defaults = {"train": {"steps": 9, "ema": 0.0}, "loss": {"drift": 0.0}}
+    check_workdir(tmp_path, older, {})
+    other = {**newer, "train": {"steps": 4, "ema": 0.9}}
+    with pytest.raises(ValueError, match="config.train.ema was 0.0 and is now 0.9"):
+        check_workdir(tmp_path, other, defaults)
+    check_workdir(tmp_path, newer, defaults)
+    assert presets.read_config(tmp_path)["training"] == newer
 
 
 def test_a_preset_is_no_workdir(tmp_path):
     presets.write_config(tmp_path, dvae={})
     with pytest.raises(ValueError, match="is a preset, not a training workdir"):
-        check_workdir(tmp_path, {})
+        check_workdir(tmp_path, {}, {})
