@@ -21,7 +21,8 @@ import numpy as np
 
 HEADS, CODES, DIM = 8, 8, 1024
 CHECKED = 4  # frames whose outputs are compared
-REPEATS, IN_FLIGHT = 20, 10  # as in nwt_tf.bin.timing, which would bring TensorFlow along
+# As in nwt_tf.bin.benchmarks.timing, which would bring TensorFlow along.
+REPEATS, IN_FLIGHT = 20, 10
 
 
 def weights():
@@ -80,7 +81,7 @@ def tensorflow_side(batch):
     """({name: ms}, values, codes) of nwt_tf."""
     import tensorflow as tf
 
-    from nwt_tf.bin.timing import attention
+    from nwt_tf.bin.benchmarks.timing import attention
     from nwt_tf.layers.hard_attention import MultiHeadHardAttention
 
     codes, keys, values, queries = weights()
@@ -108,7 +109,7 @@ def block_diagonal(kernels):
 
 
 def median_ms(work, wait):
-    """As nwt_tf.bin.timing.milliseconds; `wait` is None on the CPU."""
+    """As nwt_tf.bin.benchmarks.timing.milliseconds; `wait` is None on the CPU."""
     import time
 
     calls = IN_FLIGHT if wait else 1

@@ -84,8 +84,8 @@ def main():
     arguments = parser.parse_args()
 
     from data_pipeline.shards import Manifest
-    from nwt_tf.bin import stages
-    from nwt_tf.bin.extraction import extract_codes
+    from nwt_tf.bin.training import stages
+    from nwt_tf.bin.training.extraction import extract_codes
 
     work = arguments.workdir
     preset = arguments.preset or work / "dvae"

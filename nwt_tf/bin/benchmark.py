@@ -77,7 +77,7 @@ def main() -> None:
 
 def sizes() -> None:
     command.start_tensorflow()
-    from nwt_tf.bin import sizing
+    from nwt_tf.bin.benchmarks import sizing
 
     figures = {}
     for name, measure in sizing.MODELS.items():
@@ -103,7 +103,7 @@ def train() -> None:
     if len(grid) != 2 or not all(side.isdigit() for side in grid):
         raise ValueError(f"--grid must be like 16,14. Received: {','.join(grid)}")
     command.start_tensorflow()
-    from nwt_tf.bin import pace
+    from nwt_tf.bin.benchmarks import pace
 
     data = pace.Data(FLAGS.data_dir, FLAGS.height, FLAGS.width, tuple(map(int, grid)))
     name = "dvae" if hasattr(config, "critics") else "prior"
@@ -128,7 +128,7 @@ def input_of_training() -> None:
     if not FLAGS.data_dir or not hasattr(FLAGS.config, "critics"):
         raise ValueError("--what=input needs --data_dir=SHARDS and --config=dvae:VARIANT.")
     command.start_tensorflow()
-    from nwt_tf.bin import input_speed
+    from nwt_tf.bin.benchmarks import input_speed
 
     settings = FLAGS.config.train
     figures = input_speed.measure(
@@ -154,7 +154,7 @@ def generate() -> None:
             raise ValueError(f"--batch_sizes has {text!r}: give whole numbers from 1 on, as 1,8.")
         batches.append(int(text))
     command.start_tensorflow()
-    from nwt_tf.bin import generation_speed as speed
+    from nwt_tf.bin.benchmarks import generation_speed as speed
     from nwt_tf.generation.audio_to_video import AudioToVideo
 
     chunk = FLAGS.chunk_frames
@@ -187,7 +187,7 @@ def generate() -> None:
 
 def attention() -> None:
     command.start_tensorflow()
-    from nwt_tf.bin import timing
+    from nwt_tf.bin.benchmarks import timing
 
     figures = timing.attention(FLAGS.batch, 224)
     for name, value in figures.items():

@@ -42,7 +42,7 @@ def main() -> None:
     if not FLAGS.output.endswith(".nwt"):
         raise ValueError(f"--output={FLAGS.output} must end in .nwt.")
     command.start_tensorflow()
-    from nwt_tf.bin.transcoding import compress
+    from nwt_tf.bin.codec.transcoding import compress
 
     start = time.monotonic()
     figures = compress(

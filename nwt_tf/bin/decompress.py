@@ -22,7 +22,7 @@ def main() -> None:
     if not FLAGS.output.endswith(".mp4"):
         raise ValueError(f"--output={FLAGS.output} must end in .mp4.")
     command.start_tensorflow()
-    from nwt_tf.bin.transcoding import decompress
+    from nwt_tf.bin.codec.transcoding import decompress
 
     start = time.monotonic()
     figures, problems = decompress(FLAGS.preset, FLAGS.input, FLAGS.output, FLAGS.start, FLAGS.end)

@@ -75,11 +75,11 @@ def main() -> None:
     print("Starting TensorFlow ...", flush=True)
     command.start_tensorflow()
     if FLAGS.train:
-        from nwt_tf.bin import demonstration
+        from nwt_tf.bin.demos import demonstration
 
         figures = demonstration.demonstrate(folder, FLAGS.seed)
     else:
-        from nwt_tf.bin import speaking
+        from nwt_tf.bin.demos import speaking
 
         figures = speaking.demonstrate(folder, FLAGS.audio, FLAGS.episode, FLAGS.seed)
     command.report(**figures, seconds=time.monotonic() - started)

@@ -31,8 +31,8 @@ from nwt_tf.bin import command
 class Measure(NamedTuple):
     """Where a measure is, and what it takes.
 
-    module: of nwt_tf.bin; it has the measure as a function of its name: (preset, Clips or None,
-        options: the flags' values) -> (figures, picture uint8 [H, W, 3] or None).
+    module: of nwt_tf.bin.measures; it has the measure as a function of its name: (preset, Clips
+        or None, options: the flags' values) -> (figures, picture uint8 [H, W, 3] or None).
     part: of the preset that it needs, or None for no preset.
     footage: whether it takes clips; else it draws its own.
     in_all: whether it is part of --what=all.
@@ -110,8 +110,8 @@ def main() -> None:
         raise ValueError("--preset must be given.")
     command.start_tensorflow()
     from nwt_tf import presets
-    from nwt_tf.bin import measuring
-    from nwt_tf.bin.held_out import Clips
+    from nwt_tf.bin.measures import measuring
+    from nwt_tf.bin.measures.held_out import Clips
 
     start = time.monotonic()
     wanted = [FLAGS.what]
@@ -128,7 +128,7 @@ def main() -> None:
     for what in wanted:
         if len(wanted) > 1:
             print(f"{what} ...", flush=True)
-        module = importlib.import_module(f"nwt_tf.bin.{MEASURES[what].module}")
+        module = importlib.import_module(f"nwt_tf.bin.measures.{MEASURES[what].module}")
         measure = getattr(module, what)
         figures[what], pictures[what] = measure(FLAGS.preset, clips, FLAGS)
     if FLAGS.sheet and pictures[FLAGS.what] is not None:

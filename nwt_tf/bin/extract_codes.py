@@ -32,7 +32,7 @@ flags.DEFINE_integer("max_shift", 4, "Of those, in pixels.", 1, flag_values=FLAG
 
 def main() -> None:
     command.start_tensorflow()
-    from nwt_tf.bin.extraction import extract_codes
+    from nwt_tf.bin.training.extraction import extract_codes
 
     start = time.monotonic()
     figures = extract_codes(

@@ -23,7 +23,8 @@ import time
 
 from absl import flags
 
-from nwt_tf.bin import command, live, speech
+from nwt_tf.bin import command
+from nwt_tf.bin.generating import live, speech
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string(
@@ -175,7 +176,7 @@ def load():
 
 def asked(model) -> tuple:
     """What the flags ask for: (takes, function of a take to {caption: style}), see steering."""
-    from nwt_tf.bin import steering
+    from nwt_tf.bin.generating import steering
 
     takes = steering.takes(model, FLAGS.output, FLAGS.episode, FLAGS.decoder_episode)
     base = steering.style(model, FLAGS.style, FLAGS.style_video, FLAGS.style_seed)
@@ -210,7 +211,7 @@ def film(model, waveform, take, styles) -> tuple:
         (frames, path of the styles' sheet or None, the last session's statistics).
     """
     from data_pipeline.media import write_mp4
-    from nwt_tf.bin.side_by_side import SideBySide
+    from nwt_tf.bin.generating.side_by_side import SideBySide
 
     videos = []
     for style in styles.values():

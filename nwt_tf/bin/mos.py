@@ -68,7 +68,7 @@ flags.DEFINE_string("base_url", None, "export: address of the clips' folder.", f
 
 
 def main() -> None:
-    from nwt_tf.bin import listening
+    from nwt_tf.bin.surveys import listening
 
     folder = Path(FLAGS.survey)
     if FLAGS.action == "build":

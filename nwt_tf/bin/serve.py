@@ -13,7 +13,8 @@ import os
 
 from absl import flags
 
-from nwt_tf.bin import command, speech
+from nwt_tf.bin import command
+from nwt_tf.bin.generating import speech
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 

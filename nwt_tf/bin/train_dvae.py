@@ -22,7 +22,7 @@ command.config_flag(FLAGS, "dvae", "small")
 
 def main() -> None:
     command.start_tensorflow()
-    from nwt_tf.bin.stages import train_dvae
+    from nwt_tf.bin.training.stages import train_dvae
 
     command.report(**train_dvae(FLAGS.data_dir, FLAGS.workdir, FLAGS.config, FLAGS.num_gpus))
 

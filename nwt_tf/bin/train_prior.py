@@ -22,7 +22,7 @@ command.config_flag(FLAGS, "prior", "small")
 
 def main() -> None:
     command.start_tensorflow()
-    from nwt_tf.bin.stages import train_prior
+    from nwt_tf.bin.training.stages import train_prior
 
     command.report(**train_prior(FLAGS.data_dir, FLAGS.workdir, FLAGS.config, FLAGS.num_gpus))
 

@@ -9,7 +9,8 @@ import tensorflow as tf
 from configs import both as both_configs
 from configs import dvae as dvae_configs
 from configs import prior as prior_configs
-from nwt_tf.bin import assembly, pace
+from nwt_tf.bin.benchmarks import pace
+from nwt_tf.bin.training import assembly
 from nwt_tf.evaluation.sizes import matrix_flops
 
 SEED = tf.constant([1, 2])

@@ -13,7 +13,9 @@ import tensorflow as tf
 from data_pipeline.media import read_video
 from data_pipeline.synthetic import write_footage
 from nwt_tf import presets
-from nwt_tf.bin import coding, coding_measures, nwt, transcoding
+from nwt_tf.bin import nwt
+from nwt_tf.bin.codec import coding, transcoding
+from nwt_tf.bin.measures import coding_measures
 from nwt_tf.codec.coding import decode, read_codes, write_codes
 from nwt_tf.codec.container import CODES, Reader
 from nwt_tf.codec.header import Header

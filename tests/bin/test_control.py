@@ -7,7 +7,7 @@ from data_pipeline.synthetic import make_clip
 from data_pipeline.synthetic_episode import LOOKS, look_named
 from data_pipeline.synthetic_reading import read_traits
 from data_pipeline.synthetic_subject import GESTURES, Style, render
-from nwt_tf.bin import control
+from nwt_tf.bin.measures import control
 
 
 class Drawer:

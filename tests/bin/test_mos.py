@@ -6,7 +6,8 @@ import re
 import pytest
 
 from data_pipeline.media import write_mp4
-from nwt_tf.bin import command, listening, mos, nwt
+from nwt_tf.bin import command, mos, nwt
+from nwt_tf.bin.surveys import listening
 from tests.bin.test_stimuli import FPS, RATE, clicks, pictures, write_wav
 from tests.evaluation.mos.small_survey import join, make_study, make_survey, take, write_survey
 

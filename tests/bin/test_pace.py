@@ -17,7 +17,8 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from configs import dvae, prior
-from nwt_tf.bin import assembly, pace
+from nwt_tf.bin.benchmarks import pace
+from nwt_tf.bin.training import assembly
 from nwt_tf.training.distribution import mirrored
 
 assembly.strategy = lambda num_gpus: mirrored(("CPU:0", "CPU:1"))

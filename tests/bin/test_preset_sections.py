@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from nwt_tf.bin import preset_sections
 from nwt_tf.bin.config_files import load_config
+from nwt_tf.bin.training import preset_sections
 
 
 @pytest.mark.parametrize(("stem", "variant"), [("dvae", "small"), ("prior", "small_mar")])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nwt_tf.bin.side_by_side import SideBySide
+from nwt_tf.bin.generating.side_by_side import SideBySide
 
 
 def videos(levels, frames=8, height=32, width=28):

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from nwt_tf.bin import speech
+from nwt_tf.bin.generating import speech
 
 SPEAKER = """
 import pathlib, sys, wave

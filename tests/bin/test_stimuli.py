@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data_pipeline.media import probe, read_audio, read_video, write_mp4
-from nwt_tf.bin import stimuli
+from nwt_tf.bin.surveys import stimuli
 from nwt_tf.evaluation.mos.survey import Stimulus
 
 RATE = stimuli.SAMPLE_RATE

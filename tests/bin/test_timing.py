@@ -5,7 +5,8 @@ import time
 
 import tensorflow as tf
 
-from nwt_tf.bin import nwt, timing
+from nwt_tf.bin import nwt
+from nwt_tf.bin.benchmarks import timing
 
 
 def test_every_way_of_the_layer_has_its_time():

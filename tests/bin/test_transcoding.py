@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from data_pipeline.mel import log_mel, mel_spectrogram
 from data_pipeline.synthetic import synthesize_voice
-from nwt_tf.bin import coding, transcoding
+from nwt_tf.bin.codec import coding, transcoding
 from nwt_tf.codec.coding import decode, write_codes
 from nwt_tf.codec.container import Reader, Writer
 from nwt_tf.codec.header import Header, Sound

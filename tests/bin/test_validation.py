@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nwt_tf.bin.validation import measure_prior
+from nwt_tf.bin.training.validation import measure_prior
 from nwt_tf.training.prior_trainer import PriorTrainer
 from tests.models import tiny_priors
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from data_pipeline import schema
-from nwt_tf.bin import validation
+from nwt_tf.bin.training import validation
 from tests.integration.commands import refused
 from tests.integration.trainings import write_codes
 

@@ -13,7 +13,10 @@ from PIL import Image
 from configs import footage as footage_configs
 from data_pipeline.media import probe, read_audio
 from data_pipeline.synthetic import make_clip
-from nwt_tf.bin import contact_sheet, demo, demonstration, nwt, speaking
+from nwt_tf.bin import demo, nwt
+from nwt_tf.bin.demos import demonstration, speaking
+from nwt_tf.bin.measures.control import mouth_correlation
+from nwt_tf.bin.generating import contact_sheet
 from tests.integration.commands import write_wav
 
 
@@ -25,25 +28,25 @@ def clips():
 
 
 def test_true_frames_correlate_highly(clips):
-    assert demonstration.mouth_correlation(clips) > 0.95
+    assert mouth_correlation(clips) > 0.95
 
 
 def test_frames_of_other_sound_do_not_correlate(clips):
     swapped = [(clips[i][0], clips[j][1]) for i, j in enumerate((1, 0, 3, 2))]
-    assert demonstration.mouth_correlation(swapped) < 0.6
-    assert demonstration.mouth_correlation(swapped) < demonstration.mouth_correlation(clips) - 0.3
+    assert mouth_correlation(swapped) < 0.6
+    assert mouth_correlation(swapped) < mouth_correlation(clips) - 0.3
 
 
 def test_a_mouth_that_never_moves_scores_zero(clips):
     still = [(clip, np.repeat(frames[:1], len(frames), axis=0)) for clip, frames in clips[:1]]
-    assert demonstration.mouth_correlation(still) == 0.0
+    assert mouth_correlation(still) == 0.0
 
 
 def test_each_episode_counts_the_same(clips):
     still = np.repeat(clips[2][1][:1], len(clips[2][1]), axis=0)
     half = [*clips[:2], (clips[2][0], still)]
-    whole = demonstration.mouth_correlation(clips[:2])
-    assert demonstration.mouth_correlation(half) == pytest.approx(whole / 2)
+    whole = mouth_correlation(clips[:2])
+    assert mouth_correlation(half) == pytest.approx(whole / 2)
 
 
 def test_unseen_clips_are_in_no_footage(tmp_path, monkeypatch):

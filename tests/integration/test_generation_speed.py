@@ -3,7 +3,7 @@
 import pytest
 
 from configs import both, dvae, prior
-from nwt_tf.bin import generation_speed
+from nwt_tf.bin.benchmarks import generation_speed
 from nwt_tf.models import priors
 from tests.integration.commands import refused, run
 

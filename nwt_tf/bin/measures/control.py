@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_pipeline.synthetic import Clip, make_clip
+from data_pipeline.synthetic import Clip, make_clip, mouth_opening
 from data_pipeline.synthetic_episode import look_named
 from data_pipeline.synthetic_reading import Traits, look_shares, read_traits
-from nwt_tf.bin.demonstration import mouth_correlation
 from nwt_tf.evaluation.reconstruction import reconstruct
 from nwt_tf.generation import styles
 from nwt_tf.generation.audio_to_video import AudioToVideo
@@ -167,6 +166,29 @@ def episode_switch(model, looks, seed, generate):
         **{f"decoder_{part}": float(np.mean([each[part] for each in alone])) for part in parts},
         **{f"switch_mouth_{key}": mouth_correlation(each) for key, each in performed.items()},
     }, rows
+
+
+def mouth_correlation(performed):
+    """How closely mouths follow the truth: Pearson's r in each episode, averaged over episodes.
+
+    The opening is read from pixels by `mouth_opening`, over all clips of an episode together.
+
+    Args:
+        performed: a list of (Clip, uint8 [T, H, W, 3]), T the clip's.
+
+    Returns:
+        float in [-1, 1]; an episode whose mouth never moves counts as 0.
+    """
+    episodes = {}
+    for clip, video in performed:
+        episodes.setdefault(clip.episode.name, []).append((clip.performance.opening, video))
+    scores = []
+    for clips in episodes.values():
+        true = np.concatenate([opening for opening, _ in clips])
+        read = mouth_opening(np.concatenate([video for _, video in clips]))
+        moves = min(true.std(), read.std()) > 1e-6
+        scores.append(np.corrcoef(true, read)[0, 1] if moves else 0.0)
+    return float(np.mean(scores))
 
 
 def _unseen(model, look, count, seed, of) -> list[Clip]:

@@ -10,8 +10,8 @@ from pathlib import Path
 from data_pipeline.dataset import sequence_dataset, video_dataset
 from data_pipeline.shards import Manifest
 from nwt_tf import presets
-from nwt_tf.bin import assembly, preset_sections, validation
-from nwt_tf.bin.extraction import DVAE_FOLDER, check_num_codes, copy_dvae, load_footage
+from nwt_tf.bin.training import assembly, preset_sections, validation
+from nwt_tf.bin.training.extraction import DVAE_FOLDER, check_num_codes, copy_dvae, load_footage
 from nwt_tf.generation.sampler import Sampler
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE

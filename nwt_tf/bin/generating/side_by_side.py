@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nwt_tf.bin import contact_sheet
+from nwt_tf.bin.generating import contact_sheet
 
 _GAP = 0.04  # of a frame's width, between frames
 _MIN_HEIGHT = 128  # pixels; smaller frames are enlarged

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from data_pipeline.dataset import read_clips
 from data_pipeline.shards import Manifest
-from nwt_tf.bin import validation
+from nwt_tf.bin.training import validation
 
 
 def footage(manifest):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from data_pipeline.media import read_audio, write_mp4
-from nwt_tf.bin import contact_sheet
+from nwt_tf.bin.generating import contact_sheet
 from nwt_tf.evaluation import lipsync
 from nwt_tf.generation.audio_to_video import AudioToVideo
 from nwt_tf.layers.mel import align_mel

@@ -40,7 +40,7 @@ def build(
         OSError, ValueError: clips that are missing or cannot be read, choices that do not fit
             them, no voice for the traps, or a survey that has answers already.
     """
-    from nwt_tf.bin import stimuli
+    from nwt_tf.bin.surveys import stimuli
 
     start = time.monotonic()
     if (folder / surveys.ANSWERS).exists():

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline.synthetic import mouth_opening
-from nwt_tf.bin.held_out import MouthFinder
+from nwt_tf.bin.measures.held_out import MouthFinder
 from nwt_tf.evaluation.comparison import Ruler, System, TrueClip, systems_table
 from nwt_tf.evaluation.prediction import measure_prediction
 from nwt_tf.evaluation.reconstruction import reconstruct, strip

@@ -10,8 +10,8 @@ import numpy as np
 
 from data_pipeline.workers import Progress
 from nwt_tf import presets
-from nwt_tf.bin.coding import Model, PriorPredictor
-from nwt_tf.bin.transcoding import chunk_frames
+from nwt_tf.bin.codec.coding import Model, PriorPredictor
+from nwt_tf.bin.codec.transcoding import chunk_frames
 from nwt_tf.codec.choice import choose_codes, distortion_weight
 from nwt_tf.codec.coding import decode, make_coder, write_codes
 from nwt_tf.codec.container import Reader

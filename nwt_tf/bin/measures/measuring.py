@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from data_pipeline.mel import MELS_PER_FRAME, SAMPLE_RATE, align, log_mel, mel_spectrogram
 from nwt_tf import presets
-from nwt_tf.bin.held_out import MouthFinder
+from nwt_tf.bin.measures.held_out import MouthFinder
 from nwt_tf.evaluation.card import model_card
 from nwt_tf.evaluation.drift import measure_drift
 from nwt_tf.evaluation.reconstruction import measure_reconstruction, strip

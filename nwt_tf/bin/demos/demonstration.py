@@ -13,10 +13,13 @@ from configs import footage as footage_configs
 from configs import prior as prior_configs
 from data_pipeline.build import build_dataset
 from data_pipeline.media import write_mp4
-from data_pipeline.synthetic import Clip, make_clip, mouth_opening, write_footage
-from nwt_tf.bin import contact_sheet, measuring, stages
-from nwt_tf.bin.extraction import extract_codes
-from nwt_tf.bin.held_out import Clips
+from data_pipeline.synthetic import Clip, make_clip, write_footage
+from nwt_tf.bin.generating import contact_sheet
+from nwt_tf.bin.measures import measuring
+from nwt_tf.bin.measures.control import mouth_correlation
+from nwt_tf.bin.measures.held_out import Clips
+from nwt_tf.bin.training import stages
+from nwt_tf.bin.training.extraction import extract_codes
 from nwt_tf.evaluation.reconstruction import reconstruct
 from nwt_tf.generation.audio_to_video import AudioToVideo
 
@@ -133,29 +136,6 @@ def listen(model, clip, seed=0):
     height, width = generated.shape[1:3]
     truth = np.stack(list(clip.frames(height=height, width=width)))
     return Unseen(clip, truth, generated)
-
-
-def mouth_correlation(performed):
-    """How closely mouths follow the truth: Pearson's r in each episode, averaged over episodes.
-
-    The opening is read from pixels by `mouth_opening`, over all clips of an episode together.
-
-    Args:
-        performed: a list of (Clip, uint8 [T, H, W, 3]), T the clip's.
-
-    Returns:
-        float in [-1, 1]; an episode whose mouth never moves counts as 0.
-    """
-    episodes = {}
-    for clip, video in performed:
-        episodes.setdefault(clip.episode.name, []).append((clip.performance.opening, video))
-    scores = []
-    for clips in episodes.values():
-        true = np.concatenate([opening for opening, _ in clips])
-        read = mouth_opening(np.concatenate([video for _, video in clips]))
-        moves = min(true.std(), read.std()) > 1e-6
-        scores.append(np.corrcoef(true, read)[0, 1] if moves else 0.0)
-    return float(np.mean(scores))
 
 
 def _panel(model, unseen):

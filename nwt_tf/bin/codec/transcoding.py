@@ -15,7 +15,14 @@ from data_pipeline.overlays import mask_overlays
 from data_pipeline.packets import decode_packets
 from data_pipeline.resample import PictureScaler, at_constant_rate, num_output_frames
 from data_pipeline.workers import Progress
-from nwt_tf.bin.coding import Chooser, Model, PriorPredictor, beside, coded_sound, sound_stream
+from nwt_tf.bin.codec.coding import (
+    Chooser,
+    Model,
+    PriorPredictor,
+    beside,
+    coded_sound,
+    sound_stream,
+)
 from nwt_tf.codec.choice import distortion_weight
 from nwt_tf.codec.coding import Encoder, decode
 from nwt_tf.codec.container import CODES, Packet, Reader, Writer

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from data_pipeline.dataset import sequence_dataset, video_dataset
 from data_pipeline.shards import Manifest
-from nwt_tf.bin import assembly
-from nwt_tf.bin.profiling import slowest
+from nwt_tf.bin.benchmarks.profiling import slowest
+from nwt_tf.bin.training import assembly
 from nwt_tf.evaluation.sizes import matrix_flops
 from nwt_tf.layers.mel import MELS_PER_FRAME, NUM_MELS
 from nwt_tf.training.distribution import batches_of, has_gpu, peak_device_bytes

@@ -1,0 +1,1 @@
+"""What `nwt benchmark` measures."""

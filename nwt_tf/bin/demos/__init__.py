@@ -1,0 +1,1 @@
+"""What `nwt demo` does, with the shipped preset and with a training."""

@@ -1,0 +1,1 @@
+"""Video from speech: what `nwt generate` is told, takes and writes."""

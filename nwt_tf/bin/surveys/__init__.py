@@ -1,0 +1,1 @@
+"""Listening tests: footage to surveys, and answers to figures."""

@@ -1,0 +1,1 @@
+"""The trainings: footage and codes (data_pipeline) to presets (nwt_tf)."""
