@@ -15,8 +15,8 @@ from data_pipeline.media import probe, read_audio
 from data_pipeline.synthetic import make_clip
 from nwt_tf.bin import demo, nwt
 from nwt_tf.bin.demos import demonstration, speaking
-from nwt_tf.bin.measures.control import mouth_correlation
 from nwt_tf.bin.generating import contact_sheet
+from nwt_tf.bin.measures.control import mouth_correlation
 from tests.integration.commands import write_wav
 
 

@@ -13,7 +13,7 @@ from configs import footage as footage_configs
 from configs import prior as prior_configs
 from data_pipeline.build import build_dataset
 from data_pipeline.media import write_mp4
-from data_pipeline.synthetic import Clip, make_clip, write_footage
+from data_pipeline.synthetic import Clip, make_clip, mouth_opening, write_footage
 from nwt_tf.bin.generating import contact_sheet
 from nwt_tf.bin.measures import measuring
 from nwt_tf.bin.measures.control import mouth_correlation
