@@ -142,16 +142,21 @@ def frames():
 
 
 def elbo():
-    """Equation 4, in dense layers."""
-    return Study(model=Model(stages=(), depth=1))
+    """Equation 4, in dense layers; b falls to a quarter, what is measured is without noise."""
+    return Study(
+        model=Model(stages=(), depth=1, head_dim=64),
+        loss=Loss(kl_cooling=(3e-4, 1000, 3000)),
+        train=Train(batch_size=256, steps=4000, last_rate=0.01),
+    )
 
 
 def critic():
     """Equation 8, in the features of all the critic's layers, which must mean something first."""
     return Study(
-        model=Model(normalize=True),
+        model=Model(normalize=True, dense_decoder=True),
+        critic=convolutions(8, 16, 128),
         loss=Loss(kl=(6e-4, 6e-4), head_start=2000),
-        train=Train(steps=5000),
+        train=Train(steps=5000, critic_cosine=True),
     )
 
 
@@ -163,9 +168,9 @@ def dvae_class():
         critic=dense(256, 256, 16),
         critic_activation="tanh",
         loss=Loss(
-            kl=(6e-4, 8e-3),
+            kl=(6e-4, 5e-3),
             kl_midpoint=450.0,
-            kl_cooling=(1e-3, 1250, 2500),
+            kl_cooling=(2e-3, 700, 2500),
             # At 50 the scores get hold of the features: they tell drawn pictures from real ones.
             classification=1000.0,
         ),
@@ -180,7 +185,7 @@ def classifier():
     study = dvae_class()
     study.critic = convolutions(16, 32, 128, 16)
     # A classifier that stands still lets heads fall silent sooner.
-    study.loss = dataclasses.replace(study.loss, kl_cooling=(1e-3, 600, 1500))
+    study.loss = dataclasses.replace(study.loss, kl=(6e-4, 8e-3), kl_cooling=(1e-3, 600, 1500))
     study.train = dataclasses.replace(study.train, steps=1800, classifier_steps=2000)
     return study
 
