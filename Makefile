@@ -24,10 +24,8 @@ demo: $(INSTALLED)
 	$(VENV)/bin/nwt demo $(ARGS)
 
 # CPU only: the tests are the same on every machine, and leave a training run on the GPU alone.
-# Two processes, of about 3 GB each; a file's tests stay together, for what they share.
 test: $(INSTALLED)
-	CUDA_VISIBLE_DEVICES=-1 TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/bin/python -m pytest \
-	  --numprocesses=2 --dist=loadfile $(ARGS)
+	CUDA_VISIBLE_DEVICES=-1 TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/bin/python -m pytest $(ARGS)
 
 soak: $(INSTALLED)
 	CUDA_VISIBLE_DEVICES=-1 TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/bin/python -m pytest -m soak $(ARGS)

@@ -10,6 +10,7 @@ import numpy as np
 from data_pipeline.synthetic import Clip, make_clip, mouth_opening
 from data_pipeline.synthetic_episode import look_named
 from data_pipeline.synthetic_reading import Traits, look_shares, read_traits
+from nwt_tf.evaluation.lipsync import correlation
 from nwt_tf.evaluation.reconstruction import reconstruct
 from nwt_tf.generation import styles
 from nwt_tf.generation.audio_to_video import AudioToVideo
@@ -114,10 +115,10 @@ def style_copy(model, looks, references, seed, generate):
         r = np.concatenate([each[:, 0] for each in read])
         default, copied = (np.concatenate([each[:, k] for each in read]) for k in (2, 3))
         figures |= {
-            f"{name}_followed": float(np.mean([_pearson(each[:, 0], each[:, 3]) for each in read])),
-            f"{name}_moved": float(np.mean([_slope(each[:, 0], each[:, 3]) for each in read])),
+            f"{name}_followed": _of_references(correlation, read, 3),
+            f"{name}_moved": _of_references(_slope, read, 3),
             f"{name}_nearer": float(np.mean(np.abs(copied - r) < np.abs(default - r))),
-            f"{name}_carried": float(np.mean([_pearson(each[:, 0], each[:, 1]) for each in read])),
+            f"{name}_carried": _of_references(correlation, read, 1),
         }
     every = [copy for found in episodes for copy in found]
     figures["gesture_followed"] = float(np.mean([c.copied.gesture == c.gesture for c in every]))
@@ -186,8 +187,7 @@ def mouth_correlation(performed):
     for clips in episodes.values():
         true = np.concatenate([opening for opening, _ in clips])
         read = mouth_opening(np.concatenate([video for _, video in clips]))
-        moves = min(true.std(), read.std()) > 1e-6
-        scores.append(np.corrcoef(true, read)[0, 1] if moves else 0.0)
+        scores.append(correlation(true, read))
     return float(np.mean(scores))
 
 
@@ -209,8 +209,9 @@ def _middle(video):
     return video[len(video) // 2]
 
 
-def _pearson(true, read):
-    return np.corrcoef(true, read)[0, 1] if min(true.std(), read.std()) > 1e-9 else 0.0
+def _of_references(rule, episodes, column):
+    """How a column, of each episode's [N, 4], goes with the references': the episodes' mean."""
+    return float(np.mean([rule(read[:, 0], read[:, column]) for read in episodes]))
 
 
 def _slope(true, read):
