@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from configs.dvae import narrow_critics
+from configs.critics import narrow_critics
 from nwt_tf.evaluation.sizes import matrix_flops
 from nwt_tf.losses import gradient_penalty
 from nwt_tf.models.critics import Critics, leaky_relu

@@ -6,7 +6,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from configs.dvae import paper_critics
+from configs.critics import paper_critics
 from nwt_tf.models.critics import Critics
 from nwt_tf.models.dvae import DVAE
 from nwt_tf.models.far import FAR
