@@ -6,7 +6,7 @@ import os
 
 import tensorflow as tf
 
-HEARTBEAT_MS = 15_000  # a host that is silent for so long has died
+HEARTBEAT_MS = 60_000  # a host that is silent for so long has died; a busy one may be for 15 s
 
 
 def strategy(num_gpus=None):

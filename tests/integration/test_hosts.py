@@ -22,12 +22,13 @@ from types import SimpleNamespace
 import numpy as np, keras, tensorflow as tf
 from nwt_tf import presets
 from nwt_tf.bin import command
-from nwt_tf.training.distribution import strategy
+from nwt_tf.training import distribution
 from nwt_tf.training.run import train
 from nwt_tf.training.schedules import adam
 from nwt_tf.training.trainer import Trainer
 
 workdir, steps = sys.argv[1], int(sys.argv[2])
+distribution.HEARTBEAT_MS = 30_000  # how long the test waits until a death is noticed
 CLIPS = np.array([[[1.0, 2.0], [0.5, -1.0], [3.0, 0.0], [1.0, 1.0]]], "float32")
 
 class Small(Trainer):
@@ -60,7 +61,7 @@ def save(folder):
 
 def main():
     global trainer
-    with strategy().scope():
+    with distribution.strategy().scope():
         trainer = Small()
     settings = SimpleNamespace(steps=steps, log_every=5, validate_every=10, checkpoint_minutes=0,
                                keep_best=1, batch_size=4)
@@ -73,43 +74,54 @@ command.run("host", main, __import__("absl.flags").flags.FlagValues(), "", [])
 """
 
 
-def start_host(workdir, steps, log, **environment):
-    quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return subprocess.Popen(
-        [sys.executable, "-c", HOST, str(workdir), str(steps)],
-        env=os.environ | quiet | environment,
-        stdout=open(log, "w"),
-        stderr=subprocess.STDOUT,
-    )
+@pytest.fixture
+def hosts(tmp_path):
+    """start(workdir, steps, log, **environment) of a host; none outlives its test."""
+    started = []
+
+    def start_host(workdir, steps, log, **environment):
+        quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+        with open(tmp_path / log, "w") as output:
+            started.append(subprocess.Popen(
+                [sys.executable, "-c", HOST, str(workdir), str(steps)],
+                env=os.environ | quiet | environment, stdout=output, stderr=subprocess.STDOUT,
+            ))  # fmt: skip
+        return started[-1]
+
+    yield start_host
+    for process in started:
+        process.kill()
 
 
-def start_two(folder, workdir, steps):
+def start_two(hosts, workdir, steps):
     return [
-        start_host(workdir, steps, folder / f"{index}.log", TF_CONFIG=config)
+        hosts(workdir, steps, f"{index}.log", TF_CONFIG=config)
         for index, config in enumerate(tf_configs())
     ]
 
 
 def until_step(workdir, step, processes):
+    end = time.monotonic() + 300
     while max(logged(workdir), default=0) < step:
         assert all(process.poll() is None for process in processes)
-        time.sleep(0.02)
+        assert time.monotonic() < end, f"step {step} never came"
+        time.sleep(0.05)
 
 
-def test_two_hosts_equal_one_and_outlive_a_death(tmp_path):
+def test_two_hosts_equal_one_and_outlive_a_death(tmp_path, hosts):
     """A host is killed; the other stops with one line; both started again end as one host does."""
     together, alone = tmp_path / "together", tmp_path / "alone"
-    two = start_two(tmp_path, together, 100_000)
+    two = start_two(hosts, together, 100_000)
     until_step(together, 20, two)
     two[1].send_signal(signal.SIGKILL)
-    assert two[0].wait(timeout=120) == 2
+    assert two[0].wait(timeout=300) == 2
     lines = (tmp_path / "0.log").read_text().strip().splitlines()
     assert lines[-1].startswith("nwt host: error: Another host of the training stopped")
     assert "ckpt-" in lines[-1] and not any("Traceback" in line for line in lines)
     steps = max(logged(together)) + 20
-    two = start_two(tmp_path, together, steps)
-    one = start_host(alone, steps, tmp_path / "alone.log")
-    assert [process.wait(timeout=120) for process in [*two, one]] == [0, 0, 0]
+    two = start_two(hosts, together, steps)
+    one = hosts(alone, steps, "alone.log")
+    assert [process.wait(timeout=300) for process in [*two, one]] == [0, 0, 0]
     for index in range(2):
         assert "resumed from" in (tmp_path / f"{index}.log").read_text()
     expected = presets.read_weights(alone, "prior")
@@ -123,11 +135,11 @@ def test_two_hosts_equal_one_and_outlive_a_death(tmp_path):
 
 
 @pytest.mark.soak
-def test_a_signal_to_any_host_ends_all_with_a_checkpoint(tmp_path):
-    two = start_two(tmp_path, tmp_path / "work", 100_000)
+def test_a_signal_to_any_host_ends_all_with_a_checkpoint(tmp_path, hosts):
+    two = start_two(hosts, tmp_path / "work", 100_000)
     until_step(tmp_path / "work", 20, two)
     two[1].send_signal(signal.SIGTERM)
-    assert [process.wait(timeout=120) for process in two] == [0, 0]
+    assert [process.wait(timeout=300) for process in two] == [0, 0]
     ends = {(tmp_path / f"{index}.log").read_text().splitlines()[-1] for index in range(2)}
     assert len(ends) == 1 and ends.pop().startswith("finished")
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 from nwt_tf.models.critics import Critics
 from nwt_tf.models.dvae import DVAE
 from nwt_tf.models.far import FAR
+from nwt_tf.training import distribution
 from nwt_tf.training.distribution import batches_of, step_seed, strategy
 from nwt_tf.training.dvae_trainer import DVAETrainer
 from nwt_tf.training.prior_trainer import PriorTrainer
@@ -117,6 +118,7 @@ def step(chosen, make, clip_norm):
 def main():
     file, replicas = sys.argv[1], int(sys.argv[2])
     if "TF_CONFIG" in os.environ:
+        distribution.HEARTBEAT_MS = 600_000  # four of these at once on a busy machine stand still
         chosen = strategy()
     else:
         cpu = tf.config.list_physical_devices("CPU")[0]

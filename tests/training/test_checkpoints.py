@@ -88,6 +88,8 @@ def test_a_checkpoint_holds_every_variable_also_of_layers_in_lists(tmp_path):
     assert int(step) == 7
     for weight, value in zip(pyramid.weights, written, strict=True):
         np.testing.assert_array_equal(weight, value)
+
+
 def test_a_workdir_of_another_config_is_refused_by_field(tmp_path):
     config = {"model": {"stem": 8, "stages": [[8, 1]]}, "train": {"steps": 4}}
     check_workdir(tmp_path, config, {})
