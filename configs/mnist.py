@@ -142,21 +142,20 @@ def frames():
 
 
 def elbo():
-    """Equation 4, in dense layers; b falls to a quarter, what is measured is without noise."""
+    """Equation 4; b falls to a quarter, what is measured is without noise."""
     return Study(
-        model=Model(stages=(), depth=1, head_dim=64),
-        loss=Loss(kl_cooling=(3e-4, 1000, 3000)),
-        train=Train(batch_size=256, steps=4000, last_rate=0.01),
+        model=Model(stages=(16, 32), hidden=512, depth=1, head_dim=64, dense_decoder=True),
+        loss=Loss(kl_cooling=(3e-4, 800, 2200)),
+        train=Train(batch_size=256, steps=3000, last_rate=0.01),
     )
 
 
 def critic():
     """Equation 8, in the features of all the critic's layers, which must mean something first."""
     return Study(
-        model=Model(normalize=True, dense_decoder=True),
-        critic=convolutions(8, 16, 128),
+        model=Model(normalize=True),
         loss=Loss(kl=(6e-4, 6e-4), head_start=2000),
-        train=Train(steps=5000, critic_cosine=True),
+        train=Train(steps=4000),
     )
 
 
