@@ -28,7 +28,8 @@ test: $(INSTALLED)
 	CUDA_VISIBLE_DEVICES=-1 TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/bin/python -m pytest $(ARGS)
 
 soak: $(INSTALLED)
-	CUDA_VISIBLE_DEVICES=-1 TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/bin/python -m pytest -m soak $(ARGS)
+	CUDA_VISIBLE_DEVICES=-1 TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/bin/python -m pytest -m soak \
+	  -o faulthandler_timeout=7200 $(ARGS)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

@@ -18,7 +18,6 @@ from nwt_tf.models.critics import Critics
 from nwt_tf.models.dvae import DVAE
 from nwt_tf.models.far import FAR
 from nwt_tf.training import distribution
-from nwt_tf.training.distribution import batches_of, step_seed, strategy
 from nwt_tf.training.dvae_trainer import DVAETrainer
 from nwt_tf.training.prior_trainer import PriorTrainer
 from nwt_tf.training.schedules import AppliesSums
@@ -107,7 +106,7 @@ def step(chosen, make, clip_norm):
             part = {key: value[rows * host[0] :][:rows] for key, value in batch().items()}
             return tf.data.Dataset.from_tensors(part).repeat()
 
-        batches = batches_of(mine, BATCH)
+        batches = distribution.batches_of(mine, BATCH)
     with silence():
         history = trainer.fit(batches, steps_per_epoch=1, verbose=0, shuffle=False).history
     after = weights_of(models)
@@ -119,7 +118,7 @@ def main():
     file, replicas = sys.argv[1], int(sys.argv[2])
     if "TF_CONFIG" in os.environ:
         distribution.HEARTBEAT_MS = 600_000  # four of these at once on a busy machine stand still
-        chosen = strategy()
+        chosen = distribution.strategy()
     else:
         cpu = tf.config.list_physical_devices("CPU")[0]
         devices = [tf.config.LogicalDeviceConfiguration()] * replicas
@@ -127,7 +126,7 @@ def main():
         names = [f"CPU:{index}" for index in range(replicas)]
         one = tf.distribute.get_strategy()
         chosen = tf.distribute.MirroredStrategy(names) if replicas > 1 else one
-    seeds = chosen.run(tf.function(lambda: step_seed(0, 5)))
+    seeds = chosen.run(tf.function(lambda: distribution.step_seed(0, 5)))
     seeds = [seed.numpy() for seed in chosen.experimental_local_results(seeds)]
     found = {"seeds": seeds}
     for make, clip_norm in ((prior_trainer, CLIP_NORM), (dvae_trainer, 0.0)):
