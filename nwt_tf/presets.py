@@ -200,7 +200,7 @@ def load(kind, part, name_or_dir, **overrides):
 
 def variables_of(model):
     """{path without the model's own name: float32 array} of a built Keras model."""
-    return {_path(variable): np.asarray(variable) for variable in model.weights}
+    return {path_of(variable): np.asarray(variable) for variable in model.weights}
 
 
 def assign(model, weights, source):
@@ -209,7 +209,7 @@ def assign(model, weights, source):
     Raises:
         ValueError: where names or shapes differ; `source` is named.
     """
-    wanted = {_path(variable): variable for variable in model.weights}
+    wanted = {path_of(variable): variable for variable in model.weights}
     if wanted.keys() != weights.keys():
         odd = sorted(wanted.keys() ^ weights.keys())
         raise ValueError(
@@ -224,7 +224,8 @@ def assign(model, weights, source):
         variable.assign(weights[path])
 
 
-def _path(variable):
+def path_of(variable):
+    """A variable's path without the model's own name, under which presets store it."""
     return variable.path.split("/", 1)[1]
 
 

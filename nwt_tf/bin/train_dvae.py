@@ -17,6 +17,13 @@ flags.DEFINE_string("workdir", None, "Folder of this training.", flag_values=FLA
 flags.DEFINE_integer(
     "num_gpus", None, "GPUs to use of each host; all visible ones by default.", 1, flag_values=FLAGS
 )
+flags.DEFINE_string(
+    "init_preset",
+    None,
+    "A preset (shipped name or folder) with the same model, "
+    "whose weights a new training starts from; the critics start anew.",
+    flag_values=FLAGS,
+)
 command.config_flag(FLAGS, "dvae", "small")
 
 
@@ -24,7 +31,10 @@ def main() -> None:
     command.start_tensorflow()
     from nwt_tf.bin.training.stages import train_dvae
 
-    command.report(**train_dvae(FLAGS.data_dir, FLAGS.workdir, FLAGS.config, FLAGS.num_gpus))
+    figures = train_dvae(
+        FLAGS.data_dir, FLAGS.workdir, FLAGS.config, FLAGS.num_gpus, FLAGS.init_preset
+    )
+    command.report(**figures)
 
 
 if __name__ == "__main__":

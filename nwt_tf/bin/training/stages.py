@@ -12,6 +12,7 @@ from data_pipeline.shards import Manifest
 from nwt_tf import presets
 from nwt_tf.bin.training import assembly, preset_sections, validation
 from nwt_tf.bin.training.extraction import DVAE_FOLDER, check_num_codes, copy_dvae, load_footage
+from nwt_tf.bin.training.warm_start import start_from
 from nwt_tf.generation.sampler import Sampler
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE
@@ -22,7 +23,7 @@ from nwt_tf.training.trainer import reading_batches
 SOME_CLIPS = 16  # that statistics are measured on
 
 
-def train_dvae(data_dir, workdir, config, num_gpus=None):
+def train_dvae(data_dir, workdir, config, num_gpus=None, init_preset=None):
     """Trains dVAE-Adv, from the workdir's last checkpoint on.
 
     Args:
@@ -30,23 +31,28 @@ def train_dvae(data_dir, workdir, config, num_gpus=None):
         workdir: checkpoints, logs, pictures and the preset.
         config: configs.dvae.DVAEConfig.
         num_gpus: of each host; None for all.
+        init_preset: whose weights a new training starts from; None for random ones.
 
     Returns:
         Figures: steps, seconds, steps_per_second and the last validation.
 
     Raises:
-        ValueError: where data_dir holds codes, or the config does not fit shards or workdir.
+        ValueError: where data_dir holds codes, or the config does not fit shards, workdir
+            or init_preset.
     """
     workdir, settings = Path(workdir), config.train
     manifest = load_footage(data_dir)
     check_num_codes(config.model.num_codes)  # Shows now, not after the training.
     with _prepared(video_dataset, data_dir, workdir, config, num_gpus) as dataset:
         size = (manifest.config["height"], manifest.config["width"])
+        footage = preset_sections.footage(manifest)
         trainer = assembly.dvae_trainer(config, *size, len(manifest.episodes))
+        if init_preset:
+            start_from(trainer.dvae, init_preset, "dvae", footage["episodes"])
     dvae = trainer.dvae
     sections = {
         "dvae": dvae.get_config(),
-        "footage": preset_sections.footage(manifest),
+        "footage": footage,
         "training": preset_sections.training(config),
     }
     clips = [
@@ -131,7 +137,7 @@ def _prepared(batches, data_dir, workdir, config, num_gpus):
         yield dataset
 
 
-def train_prior(data_dir, workdir, config, num_gpus=None):
+def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
     """Trains a prior on extracted codes, from the workdir's last checkpoint on.
 
     Args:
@@ -139,12 +145,14 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
         workdir: checkpoints, logs and a complete preset, dVAE included.
         config: configs.prior.PriorConfig.
         num_gpus: of each host; None for all.
+        init_preset: whose weights a new training starts from; None for random ones.
 
     Returns:
         Figures: steps, seconds, steps_per_second and the last validation.
 
     Raises:
-        ValueError: where data_dir holds no codes.
+        ValueError: where data_dir holds no codes, or the config does not fit workdir or
+            init_preset.
     """
     data_dir, workdir, settings = Path(data_dir), Path(workdir), config.train
     manifest = Manifest.load(data_dir)
@@ -165,6 +173,8 @@ def train_prior(data_dir, workdir, config, num_gpus=None):
             num_episodes=len(manifest.episodes),
             mel=sound,
         )
+        if init_preset:
+            start_from(trainer.prior, init_preset, "prior", section["footage"]["episodes"])
     prior = trainer.prior
     sections = {
         "dvae": section["dvae"],
