@@ -6,10 +6,11 @@ storages: float32, float16, or int8 with one scale a row of the input (`int8`).
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
+
+from nwt_tf.files import whole, write_text
 
 FORMAT = 1
 BEST = "best.json"  # in a workdir's folder of its best presets: which they are, the best first
@@ -84,8 +85,7 @@ def best_folders(workdir):
 def write_best(folder, entries):
     """Writes best.json."""
     Path(folder).mkdir(parents=True, exist_ok=True)
-    text = json.dumps(entries, indent=1) + "\n"
-    _replace(Path(folder) / BEST, lambda partial: partial.write_text(text))
+    write_text(Path(folder) / BEST, json.dumps(entries, indent=1) + "\n")
 
 
 def write_config(folder, **sections):
@@ -95,12 +95,12 @@ def write_config(folder, **sections):
     path.parent.mkdir(parents=True, exist_ok=True)
     config = read_config(folder) if path.exists() else {"format": FORMAT}
     config |= sections
-    _replace(path, lambda partial: partial.write_text(json.dumps(config, indent=1) + "\n"))
+    write_text(path, json.dumps(config, indent=1) + "\n")
 
 
 def write_card(folder, text):
     """Writes the preset's README.md."""
-    _replace(Path(folder) / "README.md", lambda partial: partial.write_text(text.strip() + "\n"))
+    write_text(Path(folder) / "README.md", text.strip() + "\n")
 
 
 def write_weights(folder, part, variables, storage="float32"):
@@ -133,8 +133,8 @@ def write_weights(folder, part, variables, storage="float32"):
         if int(old.name.split(".")[-2]) >= len(files):
             old.unlink()
     for i, arrays in enumerate(files):
-        path = folder / f"{part}.weights.{i}.npz"
-        _replace(path, lambda partial, arrays=arrays: _save(partial, arrays))
+        with whole(folder / f"{part}.weights.{i}.npz") as beside, open(beside, "wb") as file:
+            np.savez_compressed(file, **arrays)
 
 
 def read_weights(name_or_dir, part):
@@ -241,13 +241,3 @@ def _pack(path, value, storage):
     return {path: np.round(value / scale).astype(np.int8), path + ":scale": scale}
 
 
-def _save(path, arrays):
-    with open(path, "wb") as file:
-        np.savez_compressed(file, **arrays)
-
-
-def _replace(path, write):
-    """Writes beside, then renames, so that a reader never sees half a file."""
-    partial = path.with_name(path.name + ".tmp")
-    write(partial)
-    os.replace(partial, path)

@@ -15,14 +15,16 @@ ROOT = Path(__file__).parents[1]
 # Part of the house -> what it may import of the house, beside itself.
 ARROWS = {
     "nwt_tf": set(),
+    "nwt_tf.files": set(),
     "nwt_tf.layers": set(),
     "nwt_tf.losses": {"nwt_tf.layers"},
-    "nwt_tf.presets": set(),
+    "nwt_tf.presets": {"nwt_tf.files"},
     "nwt_tf.models": {"nwt_tf.layers", "nwt_tf.losses", "nwt_tf.presets"},
     "nwt_tf.training": {"nwt_tf.layers", "nwt_tf.losses", "nwt_tf.models", "nwt_tf.presets"},
-    "nwt_tf.generation": {"nwt_tf.layers", "nwt_tf.models", "nwt_tf.presets"},
+    "nwt_tf.generation": {"nwt_tf.files", "nwt_tf.layers", "nwt_tf.models", "nwt_tf.presets"},
     "nwt_tf.codec": set(),
     "nwt_tf.evaluation": {
+        "nwt_tf.files",
         "nwt_tf.layers",
         "nwt_tf.models",
         "nwt_tf.presets",
@@ -32,6 +34,7 @@ ARROWS = {
     },
     "nwt_tf.serving": {"nwt_tf.layers", "nwt_tf.generation", "nwt_tf.codec"},
     "nwt_tf.studies": {
+        "nwt_tf.files",
         "nwt_tf.layers",
         "nwt_tf.losses",
         "nwt_tf.models",

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from nwt_tf.files import whole
 from nwt_tf.generation.choice import Options
 from nwt_tf.layers.mel import SAMPLE_RATE
 
@@ -144,13 +144,8 @@ class Session:
             if tensor.dtype == tf.bfloat16:  # NumPy has no such type.
                 tensor = tf.bitcast(tensor, tf.uint16)
             arrays[f"state{i}"] = tensor.numpy()
-        partial = Path(f"{path}.tmp")
-        try:
-            with open(partial, "wb") as file:
-                np.savez(file, **arrays)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole(path) as beside, open(beside, "wb") as file:
+            np.savez(file, **arrays)
 
     @classmethod
     def load(cls, path, model):

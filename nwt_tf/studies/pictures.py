@@ -1,9 +1,10 @@
 """Pictures of the studies, PNG, whole or not at all."""
 
-import os
 from pathlib import Path
 
 import numpy as np
+
+from nwt_tf.files import whole
 
 _INK = "#33303c"
 
@@ -143,10 +144,5 @@ def _save_figure(path, figure):
 def _save(path, save):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = f"{path}.tmp"
-    try:
-        save(partial)
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+    with whole(path) as beside:
+        save(beside)

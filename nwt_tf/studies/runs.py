@@ -1,7 +1,6 @@
 """Trainings of a study: each is kept when it is done, and a stopped study goes on."""
 
 import json
-import os
 import time
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from nwt_tf.files import write_text
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.studies.trainer import batches
 from nwt_tf.training.callbacks import Progress, Speed
@@ -129,12 +129,10 @@ def each_seed(folder, name, settings, seeds, run):
 
 
 def write_json(path, content):
-    """Writes beside, then renames."""
+    """Writes JSON, and the folder that it goes to."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".tmp")
-    partial.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(partial, path)
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def mean_and_spread(runs):

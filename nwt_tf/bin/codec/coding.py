@@ -3,7 +3,6 @@
 `nwt compress`, `nwt decompress` and `nwt evaluate --what=codec` call these functions.
 """
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -267,9 +266,12 @@ def sound_stream(sound):
     )
 
 
-def beside(path):
-    """Where a file is written until it is complete."""
+def check_folder(path):
+    """Refuses a file to write whose folder is missing, before work that would be lost.
+
+    Raises:
+        FileNotFoundError: naming the folder.
+    """
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} in")
-    return path.with_name(f"{path.name}.{os.getpid()}.tmp")

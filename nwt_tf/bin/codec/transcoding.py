@@ -4,7 +4,6 @@ import contextlib
 import functools
 import itertools
 import math
-import os
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from nwt_tf.bin.codec.coding import (
     Chooser,
     Model,
     PriorPredictor,
-    beside,
+    check_folder,
     coded_sound,
     sound_stream,
 )
@@ -27,6 +26,7 @@ from nwt_tf.codec.choice import distortion_weight
 from nwt_tf.codec.coding import Encoder, decode
 from nwt_tf.codec.container import CODES, Packet, Reader, Writer
 from nwt_tf.codec.header import MAX_CHUNK_CODES
+from nwt_tf.files import whole
 
 RENDER_FRAMES = 64  # at a time
 SETTLING = 0.08  # seconds
@@ -54,7 +54,7 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
     lam = distortion_weight(quality)
     if not 0 < key_seconds < math.inf:
         raise ValueError(f"key_seconds must be positive and finite. Received: {key_seconds}")
-    partial = beside(output)
+    check_folder(output)
     require = ("video", "audio") if coder == "prior" else ("video",)
     info = probe(path, require=require)
     model = Model(preset)
@@ -79,13 +79,13 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
             predictor = PriorPredictor(model, _mel(stream, packets, total, fps), episode)
     choose, progress, done = Chooser(model, lam, weights), Progress(total, "frames"), 0
     with contextlib.ExitStack() as stack:
-        stack.callback(lambda: os.path.exists(partial) and os.unlink(partial))
+        beside = stack.enter_context(whole(output))
         stream, packets = None, iter(())
         if info.has_audio:
             stream, packets = stack.enter_context(copied_sound(path, start))
         sound = None if stream is None else coded_sound(stream)
         header = model.header(coder, size, episode=episode, distortion_weight=lam, sound=sound)
-        with open(partial, "w+b") as file, Writer(file, header) as writer:
+        with open(beside, "w+b") as file, Writer(file, header) as writer:
             sound = _SoundWriter(writer, stream, packets, fps)
             encoder = Encoder(writer, max(1, round(key_seconds * fps / size)), predictor)
             for window, lead, count in itertools.chain([first], video):
@@ -96,7 +96,6 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
                 progress.show(done)
             sound.write(None)
         progress.clear()
-        os.replace(partial, output)
     return sizes(output)
 
 

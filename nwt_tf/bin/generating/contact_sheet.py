@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nwt_tf.files import whole
+
 COLUMNS = 12
 ENLARGEMENT = 4  # of small frames in an mp4
 SECONDS = 3.0  # what a sheet shows of each clip
@@ -112,13 +114,8 @@ def draw(path: str | os.PathLike, panels: list[Panel]) -> None:
 
 def save(figure, path):
     """Writes a matplotlib figure as PNG, whole or not at all."""
-    partial = f"{os.fspath(path)}.tmp"
-    try:
-        figure.savefig(partial, format="png", dpi=100)
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.remove(partial)
+    with whole(path) as beside:
+        figure.savefig(beside, format="png", dpi=100)
 
 
 def _draw_panel(axes, panel):

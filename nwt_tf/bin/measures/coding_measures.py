@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import time
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from nwt_tf.evaluation.rate_distortion import (
     rate_at,
     table,
 )
+from nwt_tf.files import whole, write_text
 
 QUALITIES = (100.0, 80.0, 60.0, 50.0, 40.0)
 KEY_SECONDS = 10.0  # about x264's 250 frames; a second, the default of `nwt compress`, beside it
@@ -297,10 +297,7 @@ def _write(folder, results, curves, figures):
         "codec.md": f"{table(results)}\nBD-rate against {video_codecs.ANCHOR}.\n\n{notes}\n",
     }
     for name, text in contents.items():
-        partial = folder / f"{name}.tmp"
-        partial.write_text(text)
-        os.replace(partial, folder / name)
-    partial = folder / "codec.png.tmp"
-    draw_curves(partial, curves, f"{figures['clips']} clips, {figures['frames']} frames")
-    os.replace(partial, folder / "codec.png")
+        write_text(folder / name, text)
+    with whole(folder / "codec.png") as beside:
+        draw_curves(beside, curves, f"{figures['clips']} clips, {figures['frames']} frames")
     print(f"wrote {', '.join(str(folder / name) for name in (*contents, 'codec.png'))}")

@@ -4,7 +4,6 @@
 picture. `comparing` has the measurements of true and generated video, `retrieving` of neighbours.
 """
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from nwt_tf.bin.measures.held_out import MouthFinder
 from nwt_tf.evaluation.card import model_card
 from nwt_tf.evaluation.drift import measure_drift
 from nwt_tf.evaluation.reconstruction import measure_reconstruction, strip
+from nwt_tf.files import whole, write_text
 from nwt_tf.generation.audio_to_video import AudioToVideo
 from nwt_tf.models.dvae import DVAE
 
@@ -81,10 +81,8 @@ def drift(preset, clips, options):
 
 def write_picture(path, picture):
     """Writes uint8 [H, W, 3] as PNG, whole or not at all."""
-    partial = f"{path}.tmp"
-    with open(partial, "wb") as file:
-        file.write(tf.io.encode_png(picture).numpy())
-    os.replace(partial, path)
+    with whole(path) as beside:
+        beside.write_bytes(tf.io.encode_png(picture).numpy())
 
 
 def write_card(path, preset, figures, pictures, source, about=None):
@@ -113,7 +111,5 @@ def write_card(path, preset, figures, pictures, source, about=None):
     }
     name = presets.locate(preset).resolve().name
     text = model_card(name, config, sizes, figures, links, source, about)
-    partial = path.with_name(path.name + ".tmp")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    write_text(path, text)
     return [str(path.parent / link) for link in links.values()] + [str(path)]

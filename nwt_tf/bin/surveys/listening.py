@@ -12,6 +12,7 @@ from nwt_tf.evaluation.mos import bonus, exchange, pages, plan, ratings, report
 from nwt_tf.evaluation.mos import survey as surveys
 from nwt_tf.evaluation.mos.protocol import EXPERIMENTS, NUM_RATERS
 from nwt_tf.evaluation.mos.store import Store
+from nwt_tf.files import write_text
 
 
 def build(
@@ -225,9 +226,9 @@ def analyse(
     output.mkdir(parents=True, exist_ok=True)
     facts = report.to_json(analysis)
     table = report.markdown(analysis, survey.truth)
-    report.write_text(output / "mos.md", table)
-    report.write_text(output / "mos.tex", report.latex(analysis, survey.truth))
-    report.write_text(output / "mos.json", json.dumps(facts, indent=1) + "\n")
+    write_text(output / "mos.md", table)
+    write_text(output / "mos.tex", report.latex(analysis, survey.truth))
+    write_text(output / "mos.json", json.dumps(facts, indent=1) + "\n")
     report.plot(output / "mos.png", analysis, survey.truth)
     ratings.write_csv(output / "ratings.csv", every)
     paid = bonus.pay(analysis.verdicts, base, many, best)

@@ -14,6 +14,7 @@ from nwt_tf.evaluation.mos.protocol import (
     TRAINING_CLIPS,
 )
 from nwt_tf.evaluation.mos.survey import PAGES, Survey
+from nwt_tf.files import write_text
 
 _LANGUAGES = (
     *("Arabic", "Bengali", "Chinese", "Dutch", "English", "French", "German", "Hindi"),
@@ -54,8 +55,6 @@ def write_pages(folder: str | os.PathLike, survey: Survey) -> list[Path]:
     for template in sorted(resources.files(__package__).joinpath("templates").iterdir(), key=str):
         text = template.read_text(encoding="utf-8").replace("@SURVEY@", content)
         path = target / template.name
-        beside = target / f"{template.name}.tmp"
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
+        write_text(path, text)
         written.append(path)
     return written

@@ -3,12 +3,12 @@
 import csv
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 from nwt_tf.evaluation.mos.protocol import SCORES
 from nwt_tf.evaluation.mos.store import Store
 from nwt_tf.evaluation.mos.survey import Survey
+from nwt_tf.files import whole
 
 
 class Rating(NamedTuple):
@@ -72,13 +72,10 @@ def write_csv(path: str | os.PathLike, ratings: Iterable[Rating]) -> None:
 
 def write_rows(path: str | os.PathLike, columns: Iterable[str], rows: Iterable[Iterable]) -> None:
     """Writes a CSV file, whole or not at all."""
-    path = Path(path)
-    beside = path.with_name(path.name + ".tmp")
-    with open(beside, "w", encoding="utf-8", newline="") as file:
+    with whole(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(rows)
-    os.replace(beside, path)
 
 
 def read_csv(path: str | os.PathLike, survey: Survey) -> list[Rating]:

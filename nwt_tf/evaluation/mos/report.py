@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from nwt_tf.evaluation.mos.cleaning import Verdict, clean
@@ -16,6 +15,7 @@ from nwt_tf.evaluation.mos.inference import (
 )
 from nwt_tf.evaluation.mos.protocol import EXPERIMENTS
 from nwt_tf.evaluation.mos.ratings import Rating
+from nwt_tf.files import whole
 
 _STEPS = ("trap", "gold", "correlation")
 _INK, _TRUE, _MADE = "#33303c", "#8a8794", "#d2364b"
@@ -182,13 +182,6 @@ def to_json(analysis: Analysis) -> dict:
     }
 
 
-def write_text(path: str | os.PathLike, text: str) -> None:
-    """Writes a text file, whole or not at all."""
-    beside = Path(f"{os.fspath(path)}.tmp")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
-
-
 def plot(path: str | os.PathLike, analysis: Analysis, truth: str) -> None:
     """Draws means and intervals, an axis for each experiment, as PNG; whole or not at all."""
     from matplotlib.figure import Figure
@@ -224,9 +217,5 @@ def plot(path: str | os.PathLike, analysis: Analysis, truth: str) -> None:
         axis.tick_params(colors=_INK, length=0)
         for side in ("top", "right", "left"):
             axis.spines[side].set_visible(False)
-    beside = Path(f"{os.fspath(path)}.tmp")
-    try:
+    with whole(path) as beside:
         figure.savefig(beside, format="png", dpi=130)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

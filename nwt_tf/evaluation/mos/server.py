@@ -22,6 +22,7 @@ from nwt_tf.evaluation.mos import ratings
 from nwt_tf.evaluation.mos.protocol import DEVICES, HEARING
 from nwt_tf.evaluation.mos.study import Refused, Study
 from nwt_tf.evaluation.mos.survey import CLIPS, PAGES
+from nwt_tf.files import whole
 from nwt_tf.serving.guard import Guard
 from nwt_tf.serving.web import content_policy, refusal
 
@@ -64,10 +65,9 @@ def admin_token(folder: str | os.PathLike) -> str:
     """The secret of the admin page: that of the folder, made and kept there the first time."""
     path = Path(folder) / TOKEN_FILE
     if not path.exists():
-        beside = os.open(f"{path}.tmp", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(beside, "w") as file:
-            file.write(secrets.token_hex(24) + "\n")
-        os.replace(f"{path}.tmp", path)
+        with whole(path) as beside:
+            beside.touch(0o600)
+            beside.write_text(secrets.token_hex(24) + "\n")
     token = path.read_text(encoding="ascii", errors="replace").strip()
     if len(token) < 32:
         raise ValueError(f"{path}: holds no secret of at least 32 characters; delete it")

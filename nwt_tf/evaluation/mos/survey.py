@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from nwt_tf.evaluation.mos.protocol import EXPERIMENTS
+from nwt_tf.files import write_text
 
 FILE = "survey.json"
 CLIPS = "clips"
@@ -88,9 +89,7 @@ class Survey:
         """Writes survey.json, whole or not at all."""
         path = Path(folder) / FILE
         content = {"format": _FORMAT, "version": _VERSION, **dataclasses.asdict(self)}
-        beside = path.with_name(FILE + ".tmp")
-        beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        os.replace(beside, path)
+        write_text(path, json.dumps(content, indent=1) + "\n")
         return path
 
 

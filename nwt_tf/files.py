@@ -1,0 +1,36 @@
+"""Files that appear under their name whole or not at all."""
+
+import contextlib
+import os
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole(path):
+    """A path beside `path`, to write to; what was written is renamed when the block ends.
+
+    Readers never see half a file, two processes may write the same one, and where the block
+    raises, the file that was there before stays.
+
+    Args:
+        path: of the file; its folder exists.
+
+    Yields:
+        A pathlib path in the same folder.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = Path(path)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Writes UTF-8 text, whole or not at all."""
+    with whole(path) as beside:
+        beside.write_text(text, encoding="utf-8")
