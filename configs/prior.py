@@ -114,7 +114,7 @@ def _head_model(model, head_width):
 
 
 def tiny():
-    """Seconds on a CPU, for tests."""
+    """Seconds on a CPU, for tests, most of them for tracing: one block where Table 5 has three."""
     return PriorConfig(
         model=Model(
             episode_dim=4,
@@ -126,7 +126,8 @@ def tiny():
             embedding_dim=4,
             width=16,
             hidden=16,
-            strides=(2, 1, 1),
+            strides=(2,),
+            dilations=((1, 2, 1),),
         ),
         loss=Loss(history_noise=0.2),
         train=Train(

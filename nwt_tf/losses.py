@@ -64,23 +64,29 @@ def wasserstein_loss(real_scores, fake_scores):
     )
 
 
-def gradient_penalty(critic, real, fake, seed):
+def gradient_penalty(critic, real, fake, seed, summed=False):
     """The last term of equation 9 for one critic, without lambda: E[(||grad D(x^)||_2 - 1)^2].
 
-    x^ = u x + (1 - u) x~ with one u a sample (Algorithm 2); the gradient's norm is a sample's. The
-    score is the mean over patches.
+    x^ = u x + (1 - u) x~ with one u a sample (Algorithm 2); the gradient's norm is a sample's.
 
     Args:
         critic: samples [N, ...] -> (features, scores [N]).
         real, fake: float32 [N, ...].
         seed: int32 [2].
+        summed: D(x^) of a window-based critic is the sum over its patches, not their mean. Of the
+            mean, a thousand patches' slopes have a norm that is the smaller the more there are:
+            critics must then grow until it is one.
     """
     shape = tf.concat([tf.shape(real)[:1], tf.ones(len(real.shape) - 1, tf.int32)], axis=0)
     u = tf.random.stateless_uniform(shape, seed)
     between = u * real + (1.0 - u) * fake
     with tf.GradientTape() as tape:
         tape.watch(between)
-        total = tf.reduce_sum(critic(between)[1])
+        features, scores = critic(between)
+        if summed:
+            patches = tf.reduce_prod(tf.shape(features[-1])[1:-1])
+            scores *= tf.cast(patches, scores.dtype)
+        total = tf.reduce_sum(scores)
     slopes = tape.gradient(total, between)
     squares = tf.reduce_sum(tf.square(slopes), axis=list(range(1, len(real.shape))))
     # The floor keeps the derivative of the square root finite where the gradient is zero.

@@ -166,6 +166,21 @@ def test_penalty_against_finite_differences_of_a_curved_critic():
     np.testing.assert_allclose(found, total / 3, rtol=1e-4)
 
 
+def test_penalty_of_the_sum_has_the_slopes_of_all_patches():
+    """A linear critic of 3 x 2 patches: its sum is six times as steep as its mean."""
+    weights = normal(4, 3, 2) / 10
+    slope = np.sqrt((weights.astype(np.float64) ** 2).sum())
+
+    def critic(samples):
+        features = tf.zeros((tf.shape(samples)[0], 3, 2, 7))
+        return [features], tf.reduce_sum(samples * weights, axis=(1, 2, 3))
+
+    videos = normal(5, 4, 3, 2), normal(5, 4, 3, 2, seed=1)
+    for summed, steepness in ((False, slope), (True, 6 * slope)):
+        found = losses.gradient_penalty(critic, *videos, SEED, summed)
+        np.testing.assert_allclose(found, (steepness - 1) ** 2, rtol=1e-5)
+
+
 def test_penalty_of_a_flat_critic_is_1_with_finite_gradients():
     weights = tf.Variable(tf.zeros((4, 3)))
 

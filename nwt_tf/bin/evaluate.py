@@ -86,6 +86,13 @@ flags.DEFINE_float(
     0.0,
     flag_values=FLAGS,
 )
+flags.DEFINE_enum(
+    "sampling",
+    "sequential",
+    ["sequential", "parallel", "auto"],
+    "generation, drift: see nwt generate; auto where one of two presets is FAR.",
+    flag_values=FLAGS,
+)
 flags.DEFINE_string("compare", None, "generation: a second preset.", flag_values=FLAGS)
 flags.DEFINE_list(
     "mouth",

@@ -27,6 +27,7 @@ class DVAETrainer(Trainer):
         critics: a Critics.
         recon, gan, kl: weights in equation 8; `gan` is gamma, `kl` multiplies the annealed beta.
         gradient_penalty: lambda of equation 9.
+        penalty_of_sum: of a critic's patches, not of their mean, see losses.gradient_penalty.
         kl_midpoint, kl_rate: of the logistic annealing.
         normalize_features, score_drift: stabilisers outside the paper, see losses.py.
         episode_dropout: share of clips trained with episode 'none'.
@@ -67,6 +68,7 @@ class DVAETrainer(Trainer):
         kl_midpoint=5000,
         kl_rate=1e-3,
         gradient_penalty=10.0,
+        penalty_of_sum=False,
         normalize_features=False,
         score_drift=0.0,
         episode_dropout=0.1,
@@ -87,6 +89,7 @@ class DVAETrainer(Trainer):
             "score_drift": score_drift,
         }
         self.kl_midpoint, self.kl_rate = kl_midpoint, kl_rate
+        self.penalty_of_sum = penalty_of_sum
         self.normalize_features = normalize_features
         self.episode_dropout = episode_dropout
         self.rematerialise_critics = rematerialise_critics
@@ -223,7 +226,7 @@ class DVAETrainer(Trainer):
         exact = functools.partial(critic, dtype="float32")
         real, other = critic.samples(video), critic.samples(fake)
         with tf.GradientTape() as tape:
-            penalty = losses.gradient_penalty(exact, real, other, seed)
+            penalty = losses.gradient_penalty(exact, real, other, seed, self.penalty_of_sum)
         return penalty, tape.gradient(penalty, critic.trainable_variables)
 
     def train_step(self, batch):

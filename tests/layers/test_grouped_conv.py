@@ -36,6 +36,14 @@ def penalized(layer, inputs):
     return outputs, slopes, outer.gradient(squares, layer.kernel.value)
 
 
+@pytest.mark.parametrize("groups", [1, 4, 32])
+def test_unit_noise_comes_out_alike_in_any_number_of_groups(groups):
+    """Fans of the kernel's whole shape would have 32 groups come out at a fifth."""
+    layer = GroupedConv(64, (4, 4), (2, 2), groups)
+    noise = tf.random.stateless_normal((4, 32, 32, 64), (0, 1))
+    assert 0.85 < float(tf.math.reduce_std(layer(noise))) < 1.15
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_forms_agree_up_to_the_second_gradient(case):
     expected = penalized(*made(case, "grouped"))

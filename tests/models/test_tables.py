@@ -221,6 +221,7 @@ def test_c_2_1():
     assert train.learning_rate == train.critic_rate == 1e-4
     assert (loss.recon, loss.gan, loss.kl, loss.gradient_penalty) == (1.0, 5e-3, 1.0, 10.0)
     assert (loss.kl_midpoint, loss.kl_rate) == (5000, 1e-3)
+    assert loss.penalty_of_sum  # where equation 9 leaves the choice
 
 
 @pytest.mark.parametrize("variant", ["paper", "paper_mar", "paper_har"])

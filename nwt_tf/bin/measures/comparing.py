@@ -23,7 +23,7 @@ class Generation:
     """A preset at work: generates clips, and keeps their codes for measure_prediction."""
 
     def __init__(self, preset, options):
-        self.model = AudioToVideo.from_preset(preset)
+        self.model = AudioToVideo.from_preset(preset, sampling=options.sampling)
         self.kind = type(self.model.prior).__name__
         self._seed = options.seed
         self._draws = self.model.options(temperature=options.temperature, guidance=options.guidance)
@@ -66,8 +66,8 @@ def generation(preset, clips, options):
     Args:
         preset: with a prior.
         clips: Clips; they are read twice, one batch of them is in memory at a time.
-        options: seed, temperature, guidance, `mouth` (MouthFinder's) and `compare`, a second preset
-            or None.
+        options: seed, temperature, guidance, sampling, `mouth` (MouthFinder's) and `compare`, a
+            second preset or None.
 
     Returns:
         (figures: of measure_prediction; `mouth_sound_correlation`, `other_sound_correlation`,

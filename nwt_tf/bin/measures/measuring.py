@@ -34,7 +34,7 @@ def drift(preset, clips, options):
     Args:
         preset: with a prior.
         clips: Clips of an input_dir.
-        options: minutes, seed, temperature, guidance, `mouth` (MouthFinder's).
+        options: minutes, seed, temperature, guidance, sampling, `mouth` (MouthFinder's).
 
     Returns:
         (figures of measure_drift; picture: frames at equal distances from the first to the last).
@@ -42,7 +42,7 @@ def drift(preset, clips, options):
     Raises:
         ValueError: clips of shards, which keep no sound; too few minutes.
     """
-    model = AudioToVideo.from_preset(preset)
+    model = AudioToVideo.from_preset(preset, sampling=options.sampling)
     waveform, episode = clips.sound(round(options.minutes * 60 * SAMPLE_RATE))
     episode = episode if episode in model.episodes else "none"
     finder = MouthFinder(clips.fps, options.mouth)
