@@ -155,7 +155,7 @@ def small_mem8():
 
 
 def tiny():
-    """Seconds on a CPU, for tests: every part at a width of a few channels."""
+    """Seconds on a CPU, for tests: every part at a width of a few channels, short critics."""
     return DVAEConfig(
         model=Model(
             stem=8,
@@ -166,7 +166,7 @@ def tiny():
             code_dim=32,
             episode_dim=4,
         ),
-        critics=narrow_critics(4),
+        critics=shallow_critics(4, 8),
         loss=Loss(kl=1e-3, normalize_features=True, score_drift=1e-3),
         train=Train(
             batch_size=2,

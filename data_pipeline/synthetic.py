@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data_pipeline import files
 from data_pipeline.media import write_mp4
 from data_pipeline.synthetic_drawing import FULL_OPENING, MOUTH_CENTRE, MOUTH_COLOUR
 from data_pipeline.synthetic_episode import Episode, episode_look
@@ -138,12 +139,8 @@ def write_footage(
         "width": width,
         "episodes": episodes,
     }
-    beside = output_dir / "truth.json.tmp"
-    try:
-        beside.write_text(json.dumps(truth))
-        os.replace(beside, output_dir / "truth.json")
-    finally:
-        beside.unlink(missing_ok=True)
+    with files.writing(output_dir / "truth.json") as file:
+        file.write(json.dumps(truth).encode())
     return truth
 
 

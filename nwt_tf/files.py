@@ -9,8 +9,9 @@ from pathlib import Path
 def whole(path):
     """A path beside `path`, to write to; what was written is renamed when the block ends.
 
-    Readers never see half a file, two processes may write the same one, and where the block
-    raises, the file that was there before stays.
+    Readers never see half a file, two processes of a machine may write the same one, and where the
+    block raises, the file that was there before stays. A process that is killed leaves what it had
+    written beside, as NAME.PID.tmp.
 
     Args:
         path: of the file; its folder exists.
@@ -19,13 +20,17 @@ def whole(path):
         A pathlib path in the same folder.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: it cannot be written; it names `path`.
     """
     path = Path(path)
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         yield beside
         os.replace(beside, path)
+    except OSError as error:
+        if error.errno is None or error.filename not in (str(beside), beside):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         beside.unlink(missing_ok=True)
 

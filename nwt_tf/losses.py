@@ -70,12 +70,13 @@ def gradient_penalty(critic, real, fake, seed, summed=False):
     x^ = u x + (1 - u) x~ with one u a sample (Algorithm 2); the gradient's norm is a sample's.
 
     Args:
-        critic: samples [N, ...] -> (features, scores [N]).
+        critic: samples [N, ...] -> (features, the last of the patches' shape; scores [N], the mean
+            over the patches).
         real, fake: float32 [N, ...].
         seed: int32 [2].
-        summed: D(x^) of a window-based critic is the sum over its patches, not their mean. Of the
-            mean, a thousand patches' slopes have a norm that is the smaller the more there are:
-            critics must then grow until it is one.
+        summed: D(x^) of a window-based critic is the sum over its patches, not their mean, as it is
+            elsewhere in equation 9 and in equation 6. The more patches, the smaller the norm of the
+            mean's slopes, and critics must grow until it is one.
     """
     shape = tf.concat([tf.shape(real)[:1], tf.ones(len(real.shape) - 1, tf.int32)], axis=0)
     u = tf.random.stateless_uniform(shape, seed)

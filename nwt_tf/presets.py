@@ -239,5 +239,3 @@ def _pack(path, value, storage):
     scale = np.maximum(np.abs(value).max(axis=-2, keepdims=True), 1e-12) / 127.0
     scale = scale.astype(np.float32)
     return {path: np.round(value / scale).astype(np.int8), path + ":scale": scale}
-
-

@@ -121,6 +121,10 @@ def main() -> None:
     from nwt_tf.bin.measures.held_out import Clips
 
     start = time.monotonic()
+    for preset in filter(None, (FLAGS.preset, FLAGS.compare)):
+        kind = presets.read_config(preset).get("prior", {}).get("kind")
+        if FLAGS.sampling == "parallel" and kind == "far":
+            raise ValueError(f"--sampling=parallel is of MAR and HAR, {preset} is FAR: take auto.")
     wanted = [FLAGS.what]
     if FLAGS.what == "all":
         has = presets.read_config(FLAGS.preset)

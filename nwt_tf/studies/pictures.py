@@ -33,7 +33,8 @@ def write(path, image):
     """Writes uint8 [H, W, C], C 1 or 3, as PNG."""
     from PIL import Image
 
-    _save(path, lambda partial: Image.fromarray(image.squeeze()).save(partial, format="png"))
+    with _picture(path) as beside:
+        Image.fromarray(image.squeeze()).save(beside, format="png")
 
 
 def draw_occupancy(path, counts):
@@ -138,11 +139,11 @@ def draw_curves(path, curves, title):
 
 
 def _save_figure(path, figure):
-    _save(path, lambda partial: figure.savefig(partial, format="png", dpi=100))
+    with _picture(path) as beside:
+        figure.savefig(beside, format="png", dpi=100)
 
 
-def _save(path, save):
+def _picture(path):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as beside:
-        save(beside)
+    return whole(path)

@@ -13,6 +13,12 @@ from nwt_tf import presets
 from nwt_tf.training.trainer import reason_of
 
 
+def has_state(workdir):
+    """Whether a workdir has anything that a training can go on from."""
+    newest = tf.train.latest_checkpoint(str(Path(workdir) / "checkpoints"))
+    return bool(newest or presets.best_folders(workdir))
+
+
 class Checkpoints(keras.callbacks.Callback):
     """Resumes from the workdir's newest checkpoint and writes new ones.
 

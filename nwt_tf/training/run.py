@@ -25,10 +25,10 @@ FREE = frozenset(
 
 
 def check_workdir(workdir, training, defaults):
-    """Refuses a workdir that another config was trained in; the chief writes the config into it.
+    """Refuses a workdir that another config was trained in.
 
     Args:
-        workdir: a folder, made if missing.
+        workdir: a folder, or none yet.
         training: the resolved config as plain dicts and lists (JSON).
         defaults: its fields' defaults, likewise: what a field that the workdir's nwt_tf did not
             have yet counts as.
@@ -46,8 +46,6 @@ def check_workdir(workdir, training, defaults):
                 f"--workdir={workdir} was trained with another config: {odd}. "
                 "Take another workdir or the same config."
             )
-    if is_chief():
-        presets.write_config(workdir, training=training)
 
 
 def _difference(before, now, defaults, path="config"):

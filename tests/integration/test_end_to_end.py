@@ -15,6 +15,7 @@ from data_pipeline.dataset import read_clips
 from data_pipeline.media import probe, read_audio, read_video
 from data_pipeline.shards import Manifest
 from data_pipeline.synthetic_voice import synthesize_voice
+from nwt_tf import presets
 from tests.integration.commands import content, refused, run, write_wav
 from tests.integration.whole_path import CLIP_SECONDS, FPS, SECONDS, training
 
@@ -36,6 +37,26 @@ def test_a_finished_training_resumes_and_changes_nothing(root, stage, data):
     assert "resumed from" in printed
     assert line["steps"] == 4
     assert {p.name: p.read_bytes() for p in folder.glob("*.npz")} == weights
+
+
+def test_a_training_starts_from_a_preset_of_the_same_model_alone(root, tmp_path, capsys):
+    source, workdir = root / "prior", tmp_path / "prior"
+    arguments = (f"--data_dir={root / 'codes'}", f"--workdir={workdir}", "--config=tiny")
+    arguments = ("train_prior", *arguments, f"--init_preset={source}")
+    refused(capsys, "its width is 16, the config's 8", *arguments, "--config.model.width=8")
+    # The same workdir, at a rate that changes next to nothing.
+    line, printed = run(*arguments, "--config.train.learning_rate=1e-9")
+    assert f"starts from the prior of {source}" in printed
+    assert line["bits_per_code"] == pytest.approx(
+        json.loads((root / "lines.json").read_text())["train_prior"]["bits_per_code"], rel=1e-3
+    )
+    stated = presets.read_config(workdir)["init_preset"]
+    assert stated == {
+        "name": str(source),
+        "fingerprint": presets.fingerprint(source, "prior").hex(),
+    }
+    arguments = (*arguments[:-1], "--init_preset=nowhere", "--config.train.learning_rate=1e-9")
+    assert "resumed from" in run(*arguments)[1]  # A workdir goes on from what it has.
 
 
 @pytest.mark.parametrize(

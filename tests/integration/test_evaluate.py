@@ -134,6 +134,11 @@ def test_evaluate_measures_footage_without_a_preset(root):
             ("--preset={root}/prior", "--what=drift", "--data_dir={root}/shards"),
             "give --input_dir",
         ),
+        (
+            ("--preset={root}/prior", "--what=all", "--data_dir={root}/shards",
+             "--sampling=parallel"),
+            "/prior is FAR: take auto",
+        ),
     ],
 )  # fmt: skip
 def test_evaluate_refuses(root, capsys, arguments, message):

@@ -49,6 +49,25 @@ def test_the_score_is_the_mean_over_patches(critics, video):
     np.testing.assert_allclose(scores, patches.reshape(6, -1).mean(axis=1), atol=1e-6)
 
 
+@pytest.mark.parametrize("member", [0, 1])
+def test_the_penalty_of_the_sum_is_of_all_patches_added(critics, video, member):
+    critic = critics.members[member]
+    samples, seed = critic.samples(video), tf.constant([1, 2])
+    seen = []
+
+    def watched(between):
+        seen.append(between)
+        return critic(between)
+
+    found = gradient_penalty(watched, samples, -samples, seed, summed=True)
+    with tf.GradientTape() as tape:
+        tape.watch(seen[0])
+        added = tf.reduce_sum(critic.output_layer(critic(seen[0])[0][-1]))
+    slopes = tape.gradient(added, seen[0]).numpy().reshape(len(samples), -1)
+    expected = np.mean((np.linalg.norm(slopes, axis=1) - 1) ** 2)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
 def test_slopes_that_are_constants_save_the_penalty_arithmetic(critics, video):
     """The same penalty and gradients as with TensorFlow's leaky ReLU, for fewer convolutions."""
     critic = critics.members[1]

@@ -21,6 +21,7 @@ CRITICS = (
     ((4, (2, 2), (1, 1), 1), (8, (4, 4), (2, 2), 2)),
 )
 WEIGHTS = {"recon": 1.0, "gan": 0.1, "kl": 0.01, "gradient_penalty": 10.0, "score_drift": 0.1}
+WEIGHTS |= {"penalty_of_sum": True}
 SEED = tf.constant([1, 2])
 BETA = tf.constant(0.5)
 
@@ -87,7 +88,8 @@ def test_critic_gradients_are_those_of_equation_9_on_the_same_fake(trainer, batc
                 loss += tf.reduce_mean(fake_scores) - tf.reduce_mean(real_scores)
                 loss += 0.1 * tf.reduce_mean(real_scores**2)
                 draw = split_seed(SEED, i + 1)
-                loss += 10.0 * losses.gradient_penalty(critic, real_samples, fake_samples, draw)
+                samples = real_samples, fake_samples
+                loss += 10.0 * losses.gradient_penalty(critic, *samples, draw, summed=True)
         return tape.gradient(loss, trainer.critics.trainable_variables)
 
     for found, expected in zip(gradients[2], separately(), strict=True):

@@ -11,6 +11,7 @@ from data_pipeline.dataset import read_clips
 from data_pipeline.schema import MAX_CODES, serialize
 from data_pipeline.shards import Manifest, ShardWriter
 from nwt_tf import presets
+from nwt_tf.bin.training.validation import trained_episodes
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE
 
@@ -37,12 +38,13 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0, copies=0, 
 
     Raises:
         ValueError: where data_dir holds codes or frames of another size than the model's, the
-            model has too many codes, or output_dir has a dataset.
+            model has too many codes or other episodes, or output_dir has a dataset.
     """
     output_dir = Path(output_dir)
     manifest = load_footage(data_dir)
     dvae = DVAE.from_preset(preset)
     check_num_codes(dvae.num_codes)
+    check_episodes(manifest, presets.read_config(preset), preset)
     size = (manifest.config["height"], manifest.config["width"])
     if size != (dvae.height, dvae.width):
         raise ValueError(
@@ -97,6 +99,27 @@ def _copied(data_dir, manifest, split, copies):
         for copy in range(1 + copies * (split == "train")):
             for clip in read_clips(data_dir, split):
                 yield copy, clip
+
+
+def check_episodes(manifest, config, preset):
+    """Refuses a dVAE that has no rows of its own for these episodes, or others' at their places:
+    what a prior of the codes is told, the decoder is told, too.
+
+    Args:
+        manifest: of the footage.
+        config: the preset's.
+        preset: its name, for the message.
+
+    Raises:
+        ValueError: naming the first such episode.
+    """
+    known = config["footage"]["episodes"]
+    for name, index in trained_episodes(manifest).items():
+        if known.get(name) != index:
+            raise ValueError(
+                f"The dVAE of {preset} does not have episode {name!r} as number {index}: train it "
+                f"on this footage first (nwt train_dvae --init_preset={preset} goes on from it)."
+            )
 
 
 def check_shift(max_shift, size):

@@ -16,6 +16,7 @@ from nwt_tf.bin.training.warm_start import start_from
 from nwt_tf.generation.sampler import Sampler
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE
+from nwt_tf.training.checkpoints import has_state
 from nwt_tf.training.distribution import is_chief
 from nwt_tf.training.run import averaged_weights, check_workdir, train
 from nwt_tf.training.trainer import reading_batches
@@ -31,7 +32,8 @@ def train_dvae(data_dir, workdir, config, num_gpus=None, init_preset=None):
         workdir: checkpoints, logs, pictures and the preset.
         config: configs.dvae.DVAEConfig.
         num_gpus: of each host; None for all.
-        init_preset: whose weights a new training starts from; None for random ones.
+        init_preset: whose weights a new training starts from; None for random ones. What a
+            workdir has to go on from goes before.
 
     Returns:
         Figures: steps, seconds, steps_per_second and the last validation.
@@ -47,13 +49,16 @@ def train_dvae(data_dir, workdir, config, num_gpus=None, init_preset=None):
         size = (manifest.config["height"], manifest.config["width"])
         footage = preset_sections.footage(manifest)
         trainer = assembly.dvae_trainer(config, *size, len(manifest.episodes))
-        if init_preset:
-            start_from(trainer.dvae, init_preset, "dvae", footage["episodes"])
+        started = {}
+        if init_preset and not has_state(workdir):
+            origin = start_from(trainer.dvae, init_preset, "dvae", footage["episodes"])
+            started = {"init_preset": origin}
     dvae = trainer.dvae
     sections = {
         "dvae": dvae.get_config(),
         "footage": footage,
         "training": preset_sections.training(config),
+        **started,
     }
     clips = [
         (clip["video"][: 2 * settings.clip_frames], clip["episode"])
@@ -145,7 +150,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
         workdir: checkpoints, logs and a complete preset, dVAE included.
         config: configs.prior.PriorConfig.
         num_gpus: of each host; None for all.
-        init_preset: whose weights a new training starts from; None for random ones.
+        init_preset: see train_dvae.
 
     Returns:
         Figures: steps, seconds, steps_per_second and the last validation.
@@ -173,8 +178,10 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
             num_episodes=len(manifest.episodes),
             mel=sound,
         )
-        if init_preset:
-            start_from(trainer.prior, init_preset, "prior", section["footage"]["episodes"])
+        started = {}
+        if init_preset and not has_state(workdir):
+            episodes = validation.trained_episodes(manifest)
+            started = {"init_preset": start_from(trainer.prior, init_preset, "prior", episodes)}
     prior = trainer.prior
     sections = {
         "dvae": section["dvae"],
@@ -182,6 +189,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
         "codes": {"sampled": manifest.codes["sampled"]},
         "prior": {"kind": config.model.kind, **prior.get_config()},
         "training": preset_sections.training(config),
+        **started,
     }
     held_out = [validation.joined([clip], 1, len(clip["codes"])) for clip in clips]
     if settings.samples and is_chief():

@@ -4,27 +4,38 @@ import numpy as np
 
 from nwt_tf import presets
 
+OF_THE_FOOTAGE = {"height", "width", "grid", "num_episodes"}  # arguments that may differ
+OF_KERAS = {"name", "dtype", "trainable"}
+
 
 def start_from(model, preset, part, episodes):
     """Gives a built model a preset's weights, and its episodes their rows of the preset's table.
 
-    Episodes that the preset does not know start as its 'none', which stands for any of them.
+    Episodes that the preset does not know start as its 'none', which stands for any of them, or
+    where `train.episode_dropout` never trained it, for no one in particular. Normalising statistics
+    come along, optimizers and critics start anew.
 
     Args:
-        model: a DVAE or prior; all but the number of episodes and the frame size is the preset's.
+        model: a DVAE or prior; its arguments are the preset's, but for those of the footage, which
+            a prior's weights may not fit (its pyramids make the grid).
         preset: a shipped name or a folder.
         part: 'dvae' or 'prior'.
         episodes: {name: the models' index} of the training.
 
+    Returns:
+        What a preset may state of it: the preset's name and fingerprint.
+
     Raises:
-        ValueError: where the preset lacks the part, or its weights are of another model.
+        ValueError: where the preset lacks the part, or has another model.
     """
     source = f"--init_preset={presets.locate(preset)} ({part})"
     weights = presets.read_weights(preset, part)
-    known = presets.read_config(preset)["footage"]["episodes"]
+    config = presets.read_config(preset)
+    _check_arguments(model.get_config(), config.get(part, {}), source)
     table = presets.path_of(model.episode_embedding.embeddings)
-    if table not in weights:
-        raise ValueError(f"The weights of {source} are of another model: they have no {table}.")
+    known = config.get("footage", {}).get("episodes", {})
+    if len(weights.get(table, ())) <= max(known.values(), default=-1) + 1:
+        raise ValueError(f"The weights of {source} are damaged: {table} has too few rows.")
     none, *rows = weights[table]
     fresh = np.tile(none, (model.num_episodes + 1, 1))
     for name, index in episodes.items():
@@ -32,3 +43,19 @@ def start_from(model, preset, part, episodes):
             fresh[index + 1] = rows[known[name]]
     presets.assign(model, weights | {table: fresh}, source)
     print(f"starts from the {part} of {preset}", flush=True)
+    return {"name": str(preset), "fingerprint": presets.fingerprint(preset, part).hex()}
+
+
+def _check_arguments(own, theirs, source):
+    """Equal shapes are not enough: strides and dilations, say, have none."""
+    for name in sorted(own.keys() & theirs.keys() - OF_THE_FOOTAGE - OF_KERAS):
+        ours = own[name]
+        if _plain(ours) != _plain(theirs[name]):
+            raise ValueError(
+                f"{source} is of another model: its {name} is {theirs[name]}, the config's {ours}."
+            )
+
+
+def _plain(value):
+    """Tuples as the lists that JSON makes of them."""
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
