@@ -4,7 +4,8 @@ import numpy as np
 
 from nwt_tf import presets
 
-OF_THE_FOOTAGE = {"height", "width", "grid", "num_episodes"}  # arguments that may differ
+# Arguments that may differ: the footage's (a FAR's width is none of them), and Keras' own.
+OF_THE_FOOTAGE = {"dvae": {"height", "width", "num_episodes"}, "prior": {"grid", "num_episodes"}}
 OF_KERAS = {"name", "dtype", "trainable"}
 
 
@@ -31,7 +32,8 @@ def start_from(model, preset, part, episodes):
     source = f"--init_preset={presets.locate(preset)} ({part})"
     weights = presets.read_weights(preset, part)
     config = presets.read_config(preset)
-    _check_arguments(model.get_config(), config.get(part, {}), source)
+    free = OF_THE_FOOTAGE[part] | OF_KERAS
+    _check_arguments(model.get_config(), config.get(part, {}), free, source)
     table = presets.path_of(model.episode_embedding.embeddings)
     known = config.get("footage", {}).get("episodes", {})
     if len(weights.get(table, ())) <= max(known.values(), default=-1) + 1:
@@ -46,9 +48,9 @@ def start_from(model, preset, part, episodes):
     return {"name": str(preset), "fingerprint": presets.fingerprint(preset, part).hex()}
 
 
-def _check_arguments(own, theirs, source):
+def _check_arguments(own, theirs, free, source):
     """Equal shapes are not enough: strides and dilations, say, have none."""
-    for name in sorted(own.keys() & theirs.keys() - OF_THE_FOOTAGE - OF_KERAS):
+    for name in sorted((own.keys() & theirs.keys()) - free):
         ours = own[name]
         if _plain(ours) != _plain(theirs[name]):
             raise ValueError(
