@@ -17,6 +17,15 @@ def drop_episodes(episode, rate, seed):
     return tf.where(dropped, -1, episode)
 
 
+def _program(function, apart):
+    """The function, as an XLA program of its own where it is to stand apart.
+
+    Within a larger program it must be no tf.function: of one that a gradient goes back through,
+    XLA takes all inputs, video and weights, for constants, and compiles anew at every step.
+    """
+    return tf.function(function, jit_compile=True) if apart else function
+
+
 class DVAETrainer(Trainer):
     """One critic update and one generator update a step, both from the same forward pass.
 
@@ -95,15 +104,14 @@ class DVAETrainer(Trainer):
         self.rematerialise_critics = rematerialise_critics
         self.critic_dtype = "bfloat16" if mixed_critics else "float32"
         whole = jit_compile and penalty_in_xla and not xla_parts
-        penalized = jit_compile and penalty_in_xla
-        self._reconstruct = tf.function(self._reconstruction, jit_compile=jit_compile)
+        parts = jit_compile and not whole
         members = self.critics.members
+        self._reconstruct = _program(self._reconstruction, parts)
         self._comparisons = [
-            tf.function(functools.partial(self._comparison, critic), jit_compile=jit_compile)
-            for critic in members
+            _program(functools.partial(self._comparison, critic), parts) for critic in members
         ]
         self._penalties = [
-            tf.function(functools.partial(self._penalty, critic), jit_compile=penalized)
+            _program(functools.partial(self._penalty, critic), parts and penalty_in_xla)
             for critic in members
         ]
         self._compiled = tf.function(self.losses_and_gradients, jit_compile=whole)

@@ -183,6 +183,15 @@ def test_parts_are_xla_programs_of_their_own(trainer, batch):
     assert not whole.function_def.attr["_XlaMustCompile"].b
 
 
+def test_one_program_has_no_functions_within(trainer, batch, monkeypatch):
+    """XLA would take the inputs of one that gradients go back through for constants, and compile
+    again for every batch."""
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [kind])  # as on GPUs
+    function, arguments = in_xla(trainer, batch, xla_parts=False)
+    graph = function.get_concrete_function(*arguments).graph
+    assert not [each for each in graph.get_operations() if "PartitionedCall" in each.type]
+
+
 @pytest.mark.soak
 def test_parts_give_what_one_program_gives(trainer, batch):
     one, parts = (in_xla(trainer, batch, each) for each in (False, True))
