@@ -169,8 +169,13 @@ def fingerprint(name_or_dir, part):
     Raises:
         ValueError: see read_weights.
     """
+    return fingerprint_of(read_weights(name_or_dir, part))
+
+
+def fingerprint_of(weights):
+    """fingerprint of weights that are read already."""
     digest = hashlib.sha256()
-    for path, value in sorted(read_weights(name_or_dir, part).items()):
+    for path, value in sorted(weights.items()):
         digest.update(f"{path} {list(value.shape)}\n".encode())
         digest.update(np.ascontiguousarray(value, "<f4").tobytes())
     return digest.digest()[:8]

@@ -121,9 +121,9 @@ def main() -> None:
     from nwt_tf.bin.measures.held_out import Clips
 
     start = time.monotonic()
-    for preset in filter(None, (FLAGS.preset, FLAGS.compare)):
-        kind = presets.read_config(preset).get("prior", {}).get("kind")
-        if FLAGS.sampling == "parallel" and kind == "far":
+    in_parallel = (FLAGS.preset, FLAGS.compare) if FLAGS.sampling == "parallel" else ()
+    for preset in filter(None, in_parallel):  # seen now, not after what --what=all measures before
+        if presets.read_config(preset).get("prior", {}).get("kind") == "far":
             raise ValueError(f"--sampling=parallel is of MAR and HAR, {preset} is FAR: take auto.")
     wanted = [FLAGS.what]
     if FLAGS.what == "all":

@@ -60,7 +60,7 @@ class GroupedConv(keras.layers.Layer):
 
     def build(self, input_shape):
         # Glorot's limit with the fans of a group. From the kernel's shape alone one would take all
-        # filters for fed by each input: of 256 groups, weights eleven times too small.
+        # filters for fed by each input: of 256 groups, weights a tenth and less.
         fans = math.prod(self.kernel_size) * (input_shape[-1] + self.filters) / self.groups
         limit = math.sqrt(6.0 / fans)
         self.kernel = self.add_weight(

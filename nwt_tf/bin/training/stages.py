@@ -12,11 +12,10 @@ from data_pipeline.shards import Manifest
 from nwt_tf import presets
 from nwt_tf.bin.training import assembly, preset_sections, validation
 from nwt_tf.bin.training.extraction import DVAE_FOLDER, check_num_codes, copy_dvae, load_footage
-from nwt_tf.bin.training.warm_start import start_from
+from nwt_tf.bin.training.warm_start import started
 from nwt_tf.generation.sampler import Sampler
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE
-from nwt_tf.training.checkpoints import has_state
 from nwt_tf.training.distribution import is_chief
 from nwt_tf.training.run import averaged_weights, check_workdir, train
 from nwt_tf.training.trainer import reading_batches
@@ -49,16 +48,13 @@ def train_dvae(data_dir, workdir, config, num_gpus=None, init_preset=None):
         size = (manifest.config["height"], manifest.config["width"])
         footage = preset_sections.footage(manifest)
         trainer = assembly.dvae_trainer(config, *size, len(manifest.episodes))
-        started = {}
-        if init_preset and not has_state(workdir):
-            origin = start_from(trainer.dvae, init_preset, "dvae", footage["episodes"])
-            started = {"init_preset": origin}
+        start = started(trainer.dvae, init_preset, "dvae", footage["episodes"], workdir)
     dvae = trainer.dvae
     sections = {
         "dvae": dvae.get_config(),
         "footage": footage,
         "training": preset_sections.training(config),
-        **started,
+        **start,
     }
     clips = [
         (clip["video"][: 2 * settings.clip_frames], clip["episode"])
@@ -178,10 +174,8 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
             num_episodes=len(manifest.episodes),
             mel=sound,
         )
-        started = {}
-        if init_preset and not has_state(workdir):
-            episodes = validation.trained_episodes(manifest)
-            started = {"init_preset": start_from(trainer.prior, init_preset, "prior", episodes)}
+        episodes = validation.trained_episodes(manifest)
+        start = started(trainer.prior, init_preset, "prior", episodes, workdir)
     prior = trainer.prior
     sections = {
         "dvae": section["dvae"],
@@ -189,7 +183,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
         "codes": {"sampled": manifest.codes["sampled"]},
         "prior": {"kind": config.model.kind, **prior.get_config()},
         "training": preset_sections.training(config),
-        **started,
+        **start,
     }
     held_out = [validation.joined([clip], 1, len(clip["codes"])) for clip in clips]
     if settings.samples and is_chief():

@@ -1,12 +1,26 @@
 """Trainings that start from a preset's weights in place of random ones."""
 
+import json
+
 import numpy as np
 
 from nwt_tf import presets
+from nwt_tf.training.checkpoints import has_state
 
 # Arguments that may differ: the footage's (a FAR's width is none of them), and Keras' own.
 OF_THE_FOOTAGE = {"dvae": {"height", "width", "num_episodes"}, "prior": {"grid", "num_episodes"}}
 OF_KERAS = {"name", "dtype", "trainable"}
+
+
+def started(model, preset, part, episodes, workdir):
+    """start_from, where a preset is named and the workdir has nothing to go on from.
+
+    Returns:
+        The section of config.json that says so, or none.
+    """
+    if not preset or has_state(workdir):
+        return {}
+    return {"init_preset": start_from(model, preset, part, episodes)}
 
 
 def start_from(model, preset, part, episodes):
@@ -45,19 +59,15 @@ def start_from(model, preset, part, episodes):
             fresh[index + 1] = rows[known[name]]
     presets.assign(model, weights | {table: fresh}, source)
     print(f"starts from the {part} of {preset}", flush=True)
-    return {"name": str(preset), "fingerprint": presets.fingerprint(preset, part).hex()}
+    return {"name": str(preset), "fingerprint": presets.fingerprint_of(weights).hex()}
 
 
 def _check_arguments(own, theirs, free, source):
     """Equal shapes are not enough: strides and dilations, say, have none."""
+    own = json.loads(json.dumps(own))  # as `theirs` were: tuples are lists
     for name in sorted((own.keys() & theirs.keys()) - free):
-        ours = own[name]
-        if _plain(ours) != _plain(theirs[name]):
+        if own[name] != theirs[name]:
             raise ValueError(
-                f"{source} is of another model: its {name} is {theirs[name]}, the config's {ours}."
+                f"{source} is of another model: its {name} is {theirs[name]}, the config's "
+                f"{own[name]}."
             )
-
-
-def _plain(value):
-    """Tuples as the lists that JSON makes of them."""
-    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
