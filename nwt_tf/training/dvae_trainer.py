@@ -8,22 +8,13 @@ from nwt_tf import losses
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.training.distribution import split_seed
 from nwt_tf.training.schedules import annealed_beta
-from nwt_tf.training.trainer import Trainer, mean_over_parts
+from nwt_tf.training.trainer import Trainer, mean_over_parts, program
 
 
 def drop_episodes(episode, rate, seed):
     """Episode -1 ('none') for a share `rate`, so that the row for unseen footage is trained."""
     dropped = tf.random.stateless_uniform(tf.shape(episode), seed) < rate
     return tf.where(dropped, -1, episode)
-
-
-def _program(function, apart):
-    """The function, as an XLA program of its own where it is to stand apart.
-
-    Within a larger program it must be no tf.function: of one that a gradient goes back through,
-    XLA takes all inputs, video and weights, for constants, and compiles anew at every step.
-    """
-    return tf.function(function, jit_compile=True) if apart else function
 
 
 class DVAETrainer(Trainer):
@@ -43,8 +34,8 @@ class DVAETrainer(Trainer):
         rematerialise_critics: keep none of the critics' activations, except of the penalty, for
             the way back, but compute them again.
         mixed_critics: the critics are in bfloat16, except in the penalty.
-        jit_compile: XLA for the computation of losses and gradients. The optimizers stay outside,
-            which is what works under MirroredStrategy.
+        jit_compile: XLA for losses and gradients, summed over replicas outside its programs; the
+            optimizers' updates are others (schedules.Adam).
         penalty_in_xla: the penalty's gradients too; else they are TensorFlow's own ops.
         xla_parts: not one XLA program but several: the generator's way there and back, and each
             critic's comparison and penalty. Together they compile in a fraction of the time that
@@ -88,7 +79,7 @@ class DVAETrainer(Trainer):
         xla_parts=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(jit_compile=jit_compile, **kwargs)
         self.dvae, self.critics = dvae, critics
         self.weights_of = {
             "recon": recon,
@@ -106,12 +97,12 @@ class DVAETrainer(Trainer):
         whole = jit_compile and penalty_in_xla and not xla_parts
         parts = jit_compile and not whole
         members = self.critics.members
-        self._reconstruct = _program(self._reconstruction, parts)
+        self._reconstruct = program(self._reconstruction, parts)
         self._comparisons = [
-            _program(functools.partial(self._comparison, critic), parts) for critic in members
+            program(functools.partial(self._comparison, critic), parts) for critic in members
         ]
         self._penalties = [
-            _program(functools.partial(self._penalty, critic), parts and penalty_in_xla)
+            program(functools.partial(self._penalty, critic), parts and penalty_in_xla)
             for critic in members
         ]
         self._compiled = tf.function(self.losses_and_gradients, jit_compile=whole)

@@ -88,7 +88,7 @@ class PriorTrainer(Trainer):
         jit_compile=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(jit_compile=jit_compile, **kwargs)
         self.prior = prior
         self.style_kl = style_kl
         self.history_noise = history_noise

@@ -74,7 +74,33 @@ class Adam(AppliesSums, keras.optimizers.Adam):
 
     At the end of `fit`, before the last checkpoint, Keras puts the averages in the weights' place,
     and a resumed training would go on from there.
+
+    Args:
+        jit_compile: XLA for the update of all weights and averages. As TensorFlow's own ops it is
+            some twenty a weight, which a GPU waits for where they follow a sum over replicas.
+        Others: see keras.optimizers.Adam.
     """
+
+    def __init__(self, *args, jit_compile=False, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.jit_compile = jit_compile
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        def update(grads):
+            super(Adam, self)._backend_apply_gradients(grads, trainable_variables)
+
+        if self.jit_compile:
+            # Made anew for each replica that is traced: a function knows the weights of one.
+            update = tf.function(update, jit_compile=True, autograph=False)
+        update(grads)
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        """Keras' own, or where XLA compiles it a replica's own copies': Keras' leaves the replicas'
+        functions for it, which no function within them may."""
+        if not self.jit_compile:
+            return super()._backend_update_step(grads, trainable_variables, learning_rate)
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            self.update_step(gradient, variable, learning_rate)
 
     def _update_model_variables_moving_average(self, trainable_variables):
         """Keras' own, with a momentum that grows towards `ema_momentum`, as in
@@ -110,13 +136,14 @@ class Adam(AppliesSums, keras.optimizers.Adam):
         )
 
 
-def adam(rate, settings, betas):
+def adam(rate, settings, betas, jit_compile=False):
     """Adam of C.2 with a config's `train` settings.
 
     Args:
         rate: learning rate or schedule.
         settings: with epsilon and ema.
         betas: Adam's beta_1 and beta_2.
+        jit_compile: see Adam.
     """
     return Adam(
         rate,
@@ -124,6 +151,7 @@ def adam(rate, settings, betas):
         epsilon=settings.epsilon,
         use_ema=settings.ema > 0,
         ema_momentum=settings.ema or 0.99,
+        jit_compile=jit_compile,
     )
 
 

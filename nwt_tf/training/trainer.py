@@ -2,6 +2,7 @@
 the call of several steps at once."""
 
 import contextlib
+import math
 import re
 import time
 
@@ -51,6 +52,33 @@ def reason_of(error):
     return re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", first)
 
 
+def program(function, compiled):
+    """The function, as an XLA program of its own where it is to be one.
+
+    Within a larger program it must be no tf.function: of one that a gradient goes back through,
+    XLA takes all inputs, video and weights, for constants, and compiles anew at every step.
+    """
+    return tf.function(function, jit_compile=True) if compiled else function
+
+
+def joined(tensors):
+    """One vector of all values of the tensors, one after the other."""
+    return tf.concat([tf.reshape(each, [-1]) for each in tensors], 0)
+
+
+def parted(vector, shapes):
+    """The tensors of these shapes that `joined` made a vector of."""
+    parts = tf.split(vector, [math.prod(shape) for shape in shapes])
+    return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _dense(gradients, variables):
+    """Gradients as tensors of their variables' shapes. An embedding's slices, some of one row,
+    become the sums that they stand for, whose norm is another than theirs."""
+    pairs = zip(gradients, variables, strict=True)
+    return [tf.ensure_shape(tf.convert_to_tensor(each), variable.shape) for each, variable in pairs]
+
+
 class DataError(ValueError):
     """The next batch cannot be read."""
 
@@ -79,6 +107,7 @@ class Trainer(keras.Model):
             the log skipped_updates counts them since the command's start. On one device.
         num_accumulated: parts that a replica's batch is computed in, one after the other; the
             update is that of the whole batch, noise and normalize_features apart.
+        jit_compile: XLA for what is done with the gradients of all replicas before the update.
 
     Attributes:
         step: int64 variable, steps done; steps_done is its value, an int.
@@ -88,13 +117,23 @@ class Trainer(keras.Model):
     LOGS = NORMS = ()
 
     def __init__(
-        self, *, seed=0, clip_norm=0.0, skip_nonfinite=False, num_accumulated=1, **kwargs
+        self,
+        *,
+        seed=0,
+        clip_norm=0.0,
+        skip_nonfinite=False,
+        num_accumulated=1,
+        jit_compile=False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.seed = seed
         self.clip_norm = clip_norm
         self.skip_nonfinite = skip_nonfinite
         self.num_accumulated = num_accumulated
+        self._norm = program(tf.linalg.global_norm, jit_compile)
+        self._clip = program(tf.clip_by_global_norm, jit_compile)
+        self._joined, self._parted = program(joined, jit_compile), program(parted, jit_compile)
         self.seconds_waiting = 0.0
         self.step = self._counter(0)
         self.skipped = self._counter(0)
@@ -171,9 +210,10 @@ class Trainer(keras.Model):
         Returns:
             The logs, the mean over replicas, and the norms of the summed gradients.
         """
-        updates = [(each[0], self._summed(each[1]), each[2]) for each in updates]
-        norms = [tf.linalg.global_norm(gradients) for _, gradients, _ in updates]
-        logs = self._mean_over_replicas(logs) | dict(zip(self.NORMS, norms))  # noqa: B905
+        logs, gradients = self._over_replicas(logs, [_dense(*each[1:]) for each in updates])
+        updates = [(each[0], sums, each[2]) for each, sums in zip(updates, gradients, strict=True)]
+        norms = [self._norm(sums) for sums in gradients]
+        logs = logs | dict(zip(self.NORMS, norms))  # noqa: B905
         finite = tf.math.is_finite(tf.stack([logs[name] for name in self.LOGS]))
         if self.skip_nonfinite:
             everything = tf.reduce_all(finite)
@@ -202,23 +242,24 @@ class Trainer(keras.Model):
                 f"The last good state is {last_good}; a lower learning rate may help."
             )
 
-    def _mean_over_replicas(self, logs):
-        context = tf.distribute.get_replica_context()
-        if context.num_replicas_in_sync == 1:
-            return logs
-        return context.all_reduce(tf.distribute.ReduceOp.MEAN, logs)
+    def _over_replicas(self, logs, gradients):
+        """The mean of the logs and the sums of each update's gradients over the replicas.
 
-    def _summed(self, gradients):
-        """Over replicas; an embedding's slices, some of one row, become the sums that they stand
-        for, whose norm is another than theirs."""
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        All travel as one vector: a device stands still from the end of a collective operation until
+        the host has sent what follows it.
+        """
         context = tf.distribute.get_replica_context()
-        if context.num_replicas_in_sync == 1:
-            return gradients
-        return context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        count = context.num_replicas_in_sync
+        if count == 1:
+            return logs, gradients
+        whole = ({name: value / count for name, value in logs.items()}, gradients)
+        tensors = tf.nest.flatten(whole)
+        total = context.all_reduce(tf.distribute.ReduceOp.SUM, self._joined(tensors))
+        parts = self._parted(total, tuple(tuple(each.shape) for each in tensors))
+        return tf.nest.pack_sequence_as(whole, parts)
 
     def _apply(self, updates, norms):
         for (optimizer, gradients, variables), norm in zip(updates, norms, strict=True):
             if self.clip_norm:
-                gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm, norm)
+                gradients, _ = self._clip(gradients, self.clip_norm, norm)
             optimizer.apply(gradients, variables)

@@ -17,10 +17,10 @@ from tests.training.one_step import CLIP_NORM
 ROOT = Path(__file__).parents[2]
 
 
-def start(file, replicas, **environment):
+def start(*words, module="one_step", **environment):
     quiet = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.training.one_step", str(file), str(replicas)],
+        [sys.executable, "-m", f"tests.training.{module}", *map(str, words)],
         cwd=ROOT, env=os.environ | quiet | environment, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -80,3 +80,17 @@ def test_every_replica_draws_its_own_noise(steps):
     assert len(np.unique(two, axis=0)) == 2
     np.testing.assert_array_equal(two[:1], one)
     np.testing.assert_array_equal(hosts, two)  # the noise does not depend on where replicas are
+
+
+def test_updates_by_xla_are_tensorflow_s_and_alike_on_all_replicas(tmp_path):
+    process = start(tmp_path / "steps.npz", module="xla_updates")
+    _, errors = process.communicate(timeout=500)
+    assert process.returncode == 0, errors[-2000:]
+    found = np.load(tmp_path / "steps.npz")
+    names = [name.partition("/")[2] for name in found if name.startswith("ops/")]
+    assert len(names) > 6 and np.ptp(found["ops/losses"]) > 0.1
+    for name in names:
+        np.testing.assert_allclose(found[f"xla/{name}"], found[f"ops/{name}"], rtol=1e-5, atol=1e-7)
+        if name != "losses":
+            for case in ("ops", "xla"):
+                np.testing.assert_array_equal(*found[f"{case}/{name}"])

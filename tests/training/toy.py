@@ -22,20 +22,22 @@ class Toy(Trainer):
 
     LOGS = ("distance",)
 
-    def __init__(self, ema=0.9, bad_step=-1, steps_per_execution=1, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, ema=0.9, bad_step=-1, steps_per_execution=1, jit_compile=False, **kwargs):
+        super().__init__(jit_compile=jit_compile, **kwargs)
         self.bad_step = bad_step
         self.dense = keras.layers.Dense(1, kernel_initializer="ones")
         self.dense.build((None, 2))
         self.built = True
-        optimizer = adam(0.1, SimpleNamespace(epsilon=1e-7, ema=ema), (0.9, 0.99))
+        optimizer = adam(0.1, SimpleNamespace(epsilon=1e-7, ema=ema), (0.9, 0.99), jit_compile)
         self.compile(optimizer, steps_per_execution=steps_per_execution)
         self.optimizer.build(self.dense.trainable_variables)
 
     def train_step(self, batch):
         noise = tf.random.stateless_normal((1, 1), tf.stack([tf.cast(self.step, tf.int32), 0]))
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(self.dense(batch) - 3.0 + 0.1 * noise))
+            loss = (
+                tf.reduce_mean(tf.square(self.dense(batch) - 3.0 + 0.1 * noise)) * self.loss_scale
+            )
         variables = self.dense.trainable_variables
         gradients = tape.gradient(loss, variables)
         loss = tf.where(tf.equal(self.step, self.bad_step), np.nan, loss)

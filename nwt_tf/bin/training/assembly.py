@@ -75,8 +75,8 @@ def dvae_trainer(config, height, width, num_episodes):
     )
     critic_settings = dataclasses.replace(settings, learning_rate=settings.critic_rate, ema=0.0)
     trainer.compile(
-        adam(learning_rate(settings), settings, settings.betas),
-        adam(learning_rate(critic_settings), critic_settings, settings.critic_betas),
+        adam(learning_rate(settings), settings, settings.betas, has_gpu()),
+        adam(learning_rate(critic_settings), critic_settings, settings.critic_betas, has_gpu()),
         steps_per_execution=settings.steps_per_execution,
     )
     return trainer
@@ -109,7 +109,7 @@ def prior_trainer(config, grid, num_heads, num_codes, num_episodes, mel=None):
         _rematerialise(prior, LAID_OUT)
     trainer = PriorTrainer(prior, **dataclasses.asdict(config.loss), **_shared(settings))
     trainer.compile(
-        adam(learning_rate(settings), settings, settings.betas),
+        adam(learning_rate(settings), settings, settings.betas, has_gpu()),
         steps_per_execution=settings.steps_per_execution,
     )
     return trainer
