@@ -84,19 +84,20 @@ class Adam(AppliesSums, keras.optimizers.Adam):
     def __init__(self, *args, jit_compile=False, **kwargs):
         super().__init__(*args, **kwargs)
         self.jit_compile = jit_compile
+        self._update = tf.function(self._update_all, jit_compile=True, autograph=False)
 
     def _backend_apply_gradients(self, grads, trainable_variables):
-        def update(grads):
-            super(Adam, self)._backend_apply_gradients(grads, trainable_variables)
-
         if self.jit_compile:
-            # Made anew for each replica that is traced: a function knows the weights of one.
-            update = tf.function(update, jit_compile=True, autograph=False)
-        update(grads)
+            self._update(grads)
+        else:
+            super()._backend_apply_gradients(grads, trainable_variables)
+
+    def _update_all(self, grads):
+        super()._backend_apply_gradients(grads, self._trainable_variables)
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        """Keras' own, or where XLA compiles it a replica's own copies': Keras' leaves the replicas'
-        functions for it, which no function within them may."""
+        """Keras' own, or where XLA compiles it that of a replica's own copies: Keras' leaves the
+        replicas' functions for it, which no function within them may."""
         if not self.jit_compile:
             return super()._backend_update_step(grads, trainable_variables, learning_rate)
         for gradient, variable in zip(grads, trainable_variables, strict=True):
