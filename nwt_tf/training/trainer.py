@@ -165,12 +165,15 @@ class Trainer(keras.Model):
         """
         if self.train_function is not None and not force:
             return
-        strategy = self.distribute_strategy
+        strategy, step = self.distribute_strategy, self.train_step
+        if self.steps_per_execution > 1 and strategy.num_replicas_in_sync == 1:
+            # Traced once for all steps; over replicas, no function within theirs may add gradients.
+            step = tf.function(step, autograph=False)
 
         @tf.function(autograph=False)
         def run_steps(batches):
             for batch in batches:
-                logs = strategy.run(self.train_step, args=(batch,))
+                logs = strategy.run(step, args=(batch,))
             # The mean over replicas already: each has the same.
             return {name: strategy.experimental_local_results(v)[0] for name, v in logs.items()}
 

@@ -6,6 +6,7 @@ import cv2
 import librosa
 import numpy as np
 import pytest
+from scipy.linalg import solve_toeplitz
 
 from data_pipeline.media import index_frames, read_audio, read_video
 from data_pipeline.synthetic import make_clip, mouth_opening, write_footage
@@ -92,7 +93,9 @@ def test_vowels_have_their_formants(vowel):
     voice = sustain_vowel(vowel, 1.0, seed=6)
     sound = librosa.resample(voice.waveform[2400:21600], orig_sr=24000, target_sr=8000)
     sound = np.append(sound[0], sound[1:] - 0.95 * sound[:-1])  # evens out the source's slope
-    poles = np.roots(librosa.lpc(sound * np.hanning(len(sound)), order=10))
+    sound = sound * np.hanning(len(sound))
+    likeness = np.correlate(sound, sound, "full")[len(sound) - 1 :]
+    poles = np.roots([1.0, *solve_toeplitz(likeness[:10], -likeness[1:11])])  # of all-pole speech
     poles = poles[(poles.imag > 0) & (np.abs(poles) > 0.9)]
     found = np.sort(np.angle(poles)) * 8000 / (2 * np.pi)
     f1, f2 = VOWELS[vowel][:2]
