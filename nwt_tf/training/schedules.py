@@ -62,11 +62,13 @@ def learning_rate(settings):
 
 
 class AppliesSums:
-    """Makes a Keras optimizer take gradients as they are: the trainer has summed them over replicas
-    already, to know their norm. Keras would sum once more."""
+    """Makes a Keras optimizer take gradients as they are, on each replica for its own copies of the
+    weights: the trainer has summed them over replicas already, to know their norm. Keras would sum
+    once more, and leaves the replicas' functions for the update, which no function within may."""
 
-    def _all_reduce_sum_gradients(self, grads_and_vars):
-        return grads_and_vars
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            self.update_step(gradient, variable, learning_rate)
 
 
 class Adam(AppliesSums, keras.optimizers.Adam):
@@ -77,7 +79,7 @@ class Adam(AppliesSums, keras.optimizers.Adam):
 
     Args:
         jit_compile: XLA for the update of all weights and averages. As TensorFlow's own ops it is
-            some twenty a weight, which a GPU waits for where they follow a sum over replicas.
+            28 a weight, which a GPU waits for where they follow a sum over replicas.
         Others: see keras.optimizers.Adam.
     """
 
@@ -94,14 +96,6 @@ class Adam(AppliesSums, keras.optimizers.Adam):
 
     def _update_all(self, grads):
         super()._backend_apply_gradients(grads, self._trainable_variables)
-
-    def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        """Keras' own, or where XLA compiles it that of a replica's own copies: Keras' leaves the
-        replicas' functions for it, which no function within them may."""
-        if not self.jit_compile:
-            return super()._backend_update_step(grads, trainable_variables, learning_rate)
-        for gradient, variable in zip(grads, trainable_variables, strict=True):
-            self.update_step(gradient, variable, learning_rate)
 
     def _update_model_variables_moving_average(self, trainable_variables):
         """Keras' own, with a momentum that grows towards `ema_momentum`, as in

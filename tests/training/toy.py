@@ -35,11 +35,10 @@ class Toy(Trainer):
     def train_step(self, batch):
         noise = tf.random.stateless_normal((1, 1), tf.stack([tf.cast(self.step, tf.int32), 0]))
         with tf.GradientTape() as tape:
-            loss = (
-                tf.reduce_mean(tf.square(self.dense(batch) - 3.0 + 0.1 * noise)) * self.loss_scale
-            )
+            loss = tf.reduce_mean(tf.square(self.dense(batch) - 3.0 + 0.1 * noise))
+            scaled = loss * self.loss_scale
         variables = self.dense.trainable_variables
-        gradients = tape.gradient(loss, variables)
+        gradients = tape.gradient(scaled, variables)
         loss = tf.where(tf.equal(self.step, self.bad_step), np.nan, loss)
         return self.finish_step({"distance": loss}, [(self.optimizer, gradients, variables)])
 

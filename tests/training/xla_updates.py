@@ -2,7 +2,7 @@
 
     python -m tests.training.xla_updates FILE.npz
 
-FILE.npz has {xla|ops}/{variable}: [replica, ...], after the steps, and the norms of each step.
+FILE.npz has {xla|ops}/{variable}: [replica, ...], after the steps, and the loss of each.
 """
 
 import sys
@@ -21,9 +21,8 @@ def steps(chosen, compiled):
     with chosen.scope():
         toy = Toy(jit_compile=compiled, clip_norm=0.5)
     toy.make_train_function()
-    batches = iter(chosen.experimental_distribute_dataset(tf.data.Dataset.from_tensors(
-        tf.constant([[1.0, 1.0], [1.0, -2.0]])
-    ).repeat().unbatch().batch(2)))  # fmt: skip
+    rows = tf.data.Dataset.from_tensor_slices([[1.0, 1.0], [1.0, -2.0]]).repeat().batch(2)
+    batches = iter(chosen.experimental_distribute_dataset(rows))
     losses = [toy.train_function(batches)["distance"] for _ in range(STEPS)]
     variables = toy.dense.trainable_variables + toy.optimizer.variables
     copies = [chosen.experimental_local_results(variable.value) for variable in variables]
