@@ -181,7 +181,7 @@ class DVAE(keras.Model):
             codes: int [B, T, h, w, num_heads].
             episode: int32 [B], -1 for 'none'; or float [B, episode_dim], see EpisodeEmbedding; or
                 None for 'none'.
-            window: frames computed at once.
+            window: frames computed at once, at most.
 
         Returns:
             float32 [B, T, height, width, 3] in (-1, 1).
@@ -195,7 +195,9 @@ class DVAE(keras.Model):
         check_at_least(1, window=window)
         vectors = self.episode_embedding(self._episode(episode, like=codes))
         frames = codes.shape[1]
-        return self._decoded(codes, vectors, frames, min(window, frames))
+        # All windows are of one size, for one program; even ones compute least beyond the end.
+        count = -(-frames // window)
+        return self._decoded(codes, vectors, frames, -(-frames // count))
 
     def _decoded(self, codes, vectors, frames, window):
         around = [(0, 0), (self.context, window + self.context), *[(0, 0)] * 3]

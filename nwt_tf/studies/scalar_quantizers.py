@@ -44,24 +44,28 @@ class FiniteScalar(Quantizer):
 
 
 class LookupFree(Quantizer):
-    """LFQ (Yu et al. 2023): log2(num_codes) signs a head; the loss is their entropy penalty.
+    """LFQ (Yu et al. 2023): log2(num_codes) signs a head.
+
+    Its losses are an entropy penalty and the commitment that VQ has: without the latter, numbers
+    run away from their signs and the straight-through gradient says little of them.
 
     Args:
         entropy: weight of E[H(p)] - H(E[p]) a bit, p = sigmoid(4 x): sure of each query, even over
             the batch. Bits are taken as independent.
+        commitment: weight of the pull of numbers towards their signs.
 
     Raises:
         ValueError: for a num_codes that is no power of two.
     """
 
-    def __init__(self, *args, entropy=0.1, **kwargs):
+    def __init__(self, *args, entropy=0.1, commitment=0.25, **kwargs):
         super().__init__(*args, **kwargs)
         self.bits = self.num_codes.bit_length() - 1
         if 2**self.bits != self.num_codes:
             raise ValueError(
                 f"LookupFree needs a power of two. Received: num_codes={self.num_codes}"
             )
-        self.entropy = entropy
+        self.entropy, self.commitment = entropy, commitment
         self.project_in = keras.layers.Dense(self.num_heads * self.bits, name="in")
         self.project_out = keras.layers.Dense(self.code_dim, name="out")
 
@@ -83,6 +87,7 @@ class LookupFree(Quantizer):
         sure = tf.reduce_mean(_bit_entropy(chance), axis=0)
         even = _bit_entropy(tf.reduce_mean(chance, axis=0))
         loss = self.entropy * tf.reduce_sum(sure - even)
+        loss += self.commitment * tf.reduce_mean(tf.square(projected - signs))
         return Quantization(self.project_out(straight), codes, loss)
 
     def lookup(self, codes):
@@ -93,7 +98,11 @@ class LookupFree(Quantizer):
         )
 
     def get_config(self):
-        return {**super().get_config(), "entropy": self.entropy}
+        return {
+            **super().get_config(),
+            "entropy": self.entropy,
+            "commitment": self.commitment,
+        }
 
 
 def _bit_entropy(chance):
