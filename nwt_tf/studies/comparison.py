@@ -52,7 +52,8 @@ def compare_quantizers(train_pictures, test_pictures, config, folder, seeds):
             def run(seed, name=name, batch_size=batch_size):
                 return _run(name, {}, train_pictures, test_pictures, config, batch_size, seed)[0]
 
-            runs = each_seed(folder, f"{name}_batch{batch_size}", _plain(config), seeds, run)
+            settings = _plain(config, name)
+            runs = each_seed(folder, f"{name}_batch{batch_size}", settings, seeds, run)
             found[name][batch_size] = _summary(runs)
     return found
 
@@ -75,7 +76,8 @@ def compare_gradients(train_pictures, test_pictures, config, folder, seeds):
                 )
                 return {**figures, "curve_steps": curve.steps, "curve_l1": curve.l1}
 
-            runs = each_seed(folder, f"{name}_batch{batch_size}", _plain(config), seeds, run)
+            settings = _plain(config, "memcodes")
+            runs = each_seed(folder, f"{name}_batch{batch_size}", settings, seeds, run)
             found[name][batch_size] = _summary(runs)
             curves[name] = [(run["curve_steps"], run["curve_l1"]) for run in runs]
         pictures.draw_curves(
@@ -160,7 +162,8 @@ def _summary(runs):
     return {**summary, "collapses": sum(run["collapsed"] for run in runs)}
 
 
-def _plain(config):
-    """What makes two runs the same: which others are run beside them does not matter."""
+def _plain(config, name):
+    """What makes two runs of a quantiser the same: others and their weights do not matter."""
     settings = dataclasses.asdict(config)
+    settings["loss_weights"] = settings["loss_weights"][name]
     return {name: settings[name] for name in settings if name not in ("quantizers", "batch_sizes")}

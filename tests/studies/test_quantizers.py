@@ -142,6 +142,20 @@ def test_lookup_free_codes_are_the_bits_of_signs(queries):
         LookupFree(2, 6, 8)
 
 
+def test_the_loss_of_signs_is_their_entropies_and_the_commitment(queries):
+    layer = LookupFree(2, 4, 8, entropy=0.3, commitment=0.7)
+    loss = layer(queries).loss
+    numbers = np.reshape(layer.project_in(queries), (-1, 4)).astype(np.float64)
+    chance = 1 / (1 + np.exp(-4 * numbers))
+
+    def entropy(p):
+        return -(p * np.log(p) + (1 - p) * np.log(1 - p))
+
+    sure, even = entropy(chance).mean(axis=0), entropy(chance.mean(axis=0))
+    away = np.square(numbers - np.where(numbers > 0, 1, -1)).mean()
+    np.testing.assert_allclose(loss, 0.3 * (sure - even).sum() + 0.7 * away, rtol=1e-4)
+
+
 def test_moving_averages_bring_rows_to_their_queries():
     layer = VectorEMA(1, 2, 2, decay=0.5)
     layer.build((None, 2))
