@@ -122,9 +122,10 @@ def _write_shards(
     split_of: Mapping,
     drop_if_flagged: Callable[[str], bool],
     skips: Skips,
-) -> tuple[dict, dict]:
-    """Writes the clips in the footage's order; returns shards by split, suggestions by clip id."""
-    suggestions = {}
+) -> tuple[dict, dict, set]:
+    """Writes the clips in the footage's order; returns shards by split, suggestions by clip id, and
+    the episodes that have training clips."""
+    suggestions, trained = {}, set()
     with contextlib.ExitStack() as stack:
         writers = {
             split: stack.enter_context(ShardWriter(output_dir, split, shard_bytes))
@@ -139,9 +140,12 @@ def _write_shards(
                 continue
             if reasons:
                 suggestions[clip.clip_id] = reasons
-            writer = writers[split_of[clip.clip_id]]
-            writer.write(serialize(clip), clip.clip_id, clip.num_frames)
-    return {split: writer.shards for split, writer in writers.items()}, suggestions
+            split = split_of[clip.clip_id]
+            if split == "train":
+                trained.add(clip.episode)
+            writers[split].write(serialize(clip), clip.clip_id, clip.num_frames)
+    shards = {split: writer.shards for split, writer in writers.items()}
+    return shards, suggestions, trained
 
 
 def _versions() -> dict[str, str]:
@@ -276,15 +280,17 @@ def build_dataset(
         shard_bytes = round(shard_megabytes * 1e6)
         drops_flagged = review_file is not None and undecided_flagged == "drop"
         with new_dataset(output_dir) as data_dir:
-            splits, reasons = _write_shards(
+            splits, reasons, trained = _write_shards(
                 *(footage, data_dir, shard_bytes, split_of),
                 lambda clip_id: drops_flagged and clip_id not in decisions,
                 skips,
             )
             if not any(splits.values()):
                 raise skips.nothing_left("clips")
+            untrained = [name for name in clip_ids if name not in trained]
             manifest = Manifest(
-                config, _versions(), list(clip_ids), splits, skips.files, skips.clips, reasons
+                *(config, _versions(), list(clip_ids), splits),
+                *(skips.files, skips.clips, reasons, untrained),
             )
             manifest.save(data_dir)
         footage.remove_parts()

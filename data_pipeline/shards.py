@@ -47,6 +47,8 @@ class Manifest:
     skipped_clips: list[Skip] = dataclasses.field(default_factory=list)
     # Clip id -> why a reviewer might drop it; of a build with suggestions.
     suggestions: dict[str, list[str]] = dataclasses.field(default_factory=dict)
+    # Episodes that have no training clip.
+    untrained: list[str] = dataclasses.field(default_factory=list)
     # Of a dataset with codes: "shape" [grid height, grid width, heads] and what extract_codes adds.
     codes: dict | None = None
     schema_version: int = SCHEMA_VERSION

@@ -24,27 +24,39 @@ FREE = frozenset(
 )
 
 
-def check_workdir(workdir, training, defaults):
-    """Refuses a workdir that another config was trained in.
+def check_workdir(workdir, training, defaults, data=None):
+    """Refuses a workdir that another config was trained in, or on other data.
 
     Args:
         workdir: a folder, or none yet.
         training: the resolved config as plain dicts and lists (JSON).
         defaults: its fields' defaults, likewise: what a field that the workdir's nwt_tf did not
             have yet counts as.
+        data: sections of config.json that say what is trained on: {section: plain data}; what a
+            workdir says of it that they do not, and the other way round, does not matter.
 
     Raises:
         ValueError: naming the first field that differs.
     """
-    if (workdir / "config.json").exists():
-        before = presets.read_config(workdir).get("training")
-        if before is None:
-            raise ValueError(f"--workdir={workdir} is a preset, not a training workdir.")
-        odd = _difference(before, training, defaults)
+    if not (workdir / "config.json").exists():
+        return
+    before = presets.read_config(workdir)
+    if before.get("training") is None:
+        raise ValueError(f"--workdir={workdir} is a preset, not a training workdir.")
+    odd = _difference(before["training"], training, defaults)
+    if odd:
+        raise ValueError(
+            f"--workdir={workdir} was trained with another config: {odd}. "
+            "Take another workdir or the same config."
+        )
+    for section, now in (data or {}).items():
+        known = before.get(section, {})
+        shared = known.keys() & now.keys()
+        odd = _difference({k: known[k] for k in shared}, {k: now[k] for k in shared}, {}, section)
         if odd:
             raise ValueError(
-                f"--workdir={workdir} was trained with another config: {odd}. "
-                "Take another workdir or the same config."
+                f"--workdir={workdir} was trained on other data: {odd}. "
+                "Take another workdir or the same --data_dir."
             )
 
 
@@ -143,19 +155,22 @@ def train(trainer, dataset, *, workdir, tracked, save_preset, measure, show, bes
 
 
 def _callbacks(checkpoints, measure, show, best, settings):
-    everywhere = [StopOnSignal(len(hosts())), Watch(checkpoints)]
+    stop, watch = StopOnSignal(len(hosts())), Watch(checkpoints)
     if not is_chief():
-        return everywhere
+        return [watch, stop]
     speed = Speed()
     summaries = Summaries(checkpoints.workdir, speed)
     kept = BestPresets(checkpoints, settings.keep_best, *best)
+    # At the end of a training that is told to stop the checkpoint comes first, while signals are
+    # still ours: who sent SIGTERM may not wait for the validation.
     return [
-        *everywhere,
+        watch,
         speed,
         Progress(settings.steps, show, speed),
         summaries,
-        Validation(measure, summaries, settings.validate_every, kept),
         checkpoints,
+        Validation(measure, summaries, settings.validate_every, kept),
+        stop,
     ]
 
 

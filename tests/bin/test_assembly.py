@@ -43,6 +43,15 @@ def prior_config(request):
     return config
 
 
+def test_what_does_not_fit_the_batch_is_refused(prior_config):
+    with pytest.raises(ValueError, match="num_accumulated. Received: .*num_accumulated=3"):
+        prior_trainer(changed(prior_config, batch_size=4, num_accumulated=3))
+    frames = prior_config.train.clip_frames
+    loss = dataclasses.replace(prior_config.loss, window_frames=frames + 1)
+    with pytest.raises(ValueError, match=f"at most config.train.clip_frames={frames}"):
+        prior_trainer(dataclasses.replace(prior_config, loss=loss))
+
+
 def test_a_rematerialised_prior_lays_taps_out_again_and_gives_the_same(prior_config):
     runs = []
     for switch in (False, True):

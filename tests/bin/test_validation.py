@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nwt_tf.bin.training.validation import measure_prior
+from data_pipeline.shards import Manifest
+from nwt_tf.bin.training.validation import measure_prior, trained_episodes
 from nwt_tf.training.prior_trainer import PriorTrainer
 from tests.models import tiny_priors
 
@@ -33,3 +34,9 @@ def test_a_prior_that_does_not_listen_has_no_bits_from_sound(prior):
     deaf = measure_prior(trainer, [clip])
     assert deaf["sound_bits"] == 0.0
     assert deaf["bits_per_code"] > 0.0
+
+
+def test_episodes_without_training_clips_are_not_trained():
+    held_out = {"validation_episodes": ["b"], "test_episodes": []}
+    manifest = Manifest(held_out, {}, ["a", "b", "c", "d"], {}, untrained=["c"])
+    assert trained_episodes(manifest) == {"a": 0, "d": 3}

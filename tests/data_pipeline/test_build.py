@@ -48,6 +48,19 @@ def folder(tmp_path):
     return tmp_path / "in"
 
 
+def test_episodes_that_lost_their_only_clip_to_another_split_are_named(folder, tmp_path):
+    for number in range(3):
+        footage.write(
+            *(folder / f"{number}.mp4", footage.scenes([30]), np.arange(30) / 25),
+            np.random.default_rng(number).normal(0, 0.1, 30 * footage.RATE // 25),
+            keys=(0,),
+        )
+    manifest, clips = built(folder, tmp_path / "out", validation_fraction=0.1, test_fraction=0.1)
+    (trained,) = {clip["record"].episode for clip in clips}
+    assert manifest.untrained == [name for name in manifest.episodes if name != trained]
+    assert len(manifest.untrained) == 2
+
+
 def test_no_clip_reaches_across_a_cut(folder, tmp_path):
     lengths = [30, 30, 45, 40]
     sound = np.random.default_rng(0).normal(0, 0.1, 6 * footage.RATE)

@@ -43,6 +43,7 @@ def write_codes(folder):
         dvae=section | {"stages": [[8, 1]] * 3},
         footage=config | held_out | {"episodes": {"a": 0}},
     )
+    presets.write_weights(folder / "dvae", "dvae", {"kernel": np.ones(3, "float32")})
     return folder
 
 

@@ -48,6 +48,20 @@ def test_a_finished_training_does_no_more_steps(tmp_path):
     assert int(again.step) == 4 and again.optimizer.iterations == 4
 
 
+def test_the_last_checkpoint_does_not_wait_for_the_validation(tmp_path):
+    seen = []
+
+    def measure():
+        seen.append((signal.getsignal(signal.SIGTERM), (tmp_path / "checkpoints").exists()))
+        return {}, {}
+
+    before = signal.getsignal(signal.SIGTERM)
+    run(Toy(), tmp_path, 2, measure=measure)
+    ((handler, saved),) = seen
+    assert saved and handler is not before  # a signal does not end the validation either
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_ends_the_training(tmp_path, number, capsys):
     before = signal.getsignal(number)

@@ -39,8 +39,10 @@ class Generation:
             uint8 [T, H, W, 3] for each.
         """
         model, prior = self.model, self.model.prior
-        episodes = tf.constant([clip["episode"] for clip in clips])
+        # By name: a second preset may number its episodes otherwise.
         names = [clip["record"].episode for clip in clips]
+        numbers = [model.episodes.get(name, -1) for name in names]
+        episodes = tf.constant(numbers)
         style = np.stack(
             [model.style_of(name if name in model.episodes else "none") for name in names]
         )
@@ -51,7 +53,7 @@ class Generation:
         for index, clip in enumerate(clips):
             draw = tf.constant([self._seed, len(self._coded)]) if model.sampled_codes else None
             true = model.dvae.encode(to_unit_range(clip["video"])[None], draw)[0].numpy()
-            self._coded.append((true, clip["mel"], clip["episode"]))
+            self._coded.append((true, clip["mel"], numbers[index]))
             one = slice(index, index + 1)
             yield to_pixels(model.dvae.decode(codes[one], episodes[one])[0])
 
@@ -84,6 +86,9 @@ def generation(preset, clips, options):
     sizes = {(each.model.dvae.height, each.model.dvae.width) for each in made.values()}
     if len(sizes) > 1:
         raise ValueError(f"--compare={options.compare} makes frames of another size.")
+    rates = {each.model.fps for each in made.values()}
+    if len(rates) > 1:
+        raise ValueError(f"--compare={options.compare} makes another number of frames a second.")
     mels, ruler, at_peak = _survey(clips, options)
     names = ["ground_truth", "reconstruction", *made, "still_frame"]
     names += ["shuffled_sound"] if len(mels) > 1 else []

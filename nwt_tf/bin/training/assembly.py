@@ -91,8 +91,17 @@ def prior_trainer(config, grid, num_heads, num_codes, num_episodes, mel=None):
         num_heads, num_codes: of a Memcode.
         num_episodes: named episodes.
         mel: of some training clips, to start the audio encoder with, see AudioEncoder.calibrate.
+
+    Raises:
+        ValueError: the loss's window is longer than the clips.
     """
-    settings = config.train
+    settings, window = config.train, config.loss.window_frames
+    if window > settings.clip_frames:
+        raise ValueError(
+            "config.loss.window_frames must be at most "
+            f"config.train.clip_frames={settings.clip_frames}. "
+            f"Received: config.loss.window_frames={window}"
+        )
     arguments = dataclasses.asdict(config.model)
     prior = priors.KINDS[arguments.pop("kind")](
         grid=grid,
@@ -120,7 +129,18 @@ def _precision(settings):
 
 
 def _shared(settings):
-    """Arguments of both trainers."""
+    """Arguments of both trainers.
+
+    Raises:
+        ValueError: a replica's batch does not fall into num_accumulated parts.
+    """
+    replicas, parts = tf.distribute.get_strategy().num_replicas_in_sync, settings.num_accumulated
+    if parts < 1 or settings.batch_size % (replicas * parts):
+        raise ValueError(
+            f"config.train.batch_size={settings.batch_size} must be a multiple of {replicas} "
+            f"(devices) times config.train.num_accumulated. Received: "
+            f"config.train.num_accumulated={parts}"
+        )
     return {
         "episode_dropout": settings.episode_dropout,
         "seed": settings.seed,

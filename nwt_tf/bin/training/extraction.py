@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from data_pipeline import files
 from data_pipeline.dataset import read_clips
 from data_pipeline.schema import MAX_CODES, serialize
 from data_pipeline.shards import Manifest, ShardWriter
@@ -40,7 +41,7 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0, copies=0, 
         ValueError: where data_dir holds codes or frames of another size than the model's, the
             model has too many codes or other episodes, or output_dir has a dataset.
     """
-    output_dir = Path(output_dir)
+    output_dir = local_folder("output_dir", output_dir)
     manifest = load_footage(data_dir)
     dvae = DVAE.from_preset(preset)
     check_num_codes(dvae.num_codes)
@@ -161,6 +162,17 @@ def check_num_codes(num_codes):
             f"num_codes must be at most {MAX_CODES}: shards hold codes as bytes. "
             f"Received: num_codes={num_codes}"
         )
+
+
+def local_folder(flag, folder):
+    """Path of a folder that models write to or read from: shards of footage alone may be remote.
+
+    Raises:
+        ValueError: a remote one, such as gs://bucket/folder, of which Path would make a local one.
+    """
+    if files.is_remote(folder):
+        raise ValueError(f"--{flag}={folder} must be a local folder: mount the bucket, or copy it.")
+    return Path(folder)
 
 
 def load_footage(data_dir):

@@ -5,13 +5,18 @@
 
 import contextlib
 import functools
-from pathlib import Path
 
 from data_pipeline.dataset import sequence_dataset, video_dataset
 from data_pipeline.shards import Manifest
 from nwt_tf import presets
 from nwt_tf.bin.training import assembly, preset_sections, validation
-from nwt_tf.bin.training.extraction import DVAE_FOLDER, check_num_codes, copy_dvae, load_footage
+from nwt_tf.bin.training.extraction import (
+    DVAE_FOLDER,
+    check_num_codes,
+    copy_dvae,
+    load_footage,
+    local_folder,
+)
 from nwt_tf.bin.training.warm_start import started
 from nwt_tf.generation.sampler import Sampler
 from nwt_tf.layers.pixels import to_unit_range
@@ -41,12 +46,12 @@ def train_dvae(data_dir, workdir, config, num_gpus=None, init_preset=None):
         ValueError: where data_dir holds codes, or the config does not fit shards, workdir
             or init_preset.
     """
-    workdir, settings = Path(workdir), config.train
+    workdir, settings = local_folder("workdir", workdir), config.train
     manifest = load_footage(data_dir)
     check_num_codes(config.model.num_codes)  # Shows now, not after the training.
-    with _prepared(video_dataset, data_dir, workdir, config, num_gpus) as dataset:
+    footage = preset_sections.footage(manifest)
+    with _prepared(video_dataset, data_dir, workdir, config, num_gpus, footage) as dataset:
         size = (manifest.config["height"], manifest.config["width"])
-        footage = preset_sections.footage(manifest)
         trainer = assembly.dvae_trainer(config, *size, len(manifest.episodes))
         start = started(trainer.dvae, init_preset, "dvae", footage["episodes"], workdir)
     dvae = trainer.dvae
@@ -106,12 +111,13 @@ def train_dvae(data_dir, workdir, config, num_gpus=None, init_preset=None):
 
 
 @contextlib.contextmanager
-def _prepared(batches, data_dir, workdir, config, num_gpus):
+def _prepared(batches, data_dir, workdir, config, num_gpus, footage):
     """Within, the training's devices are in use; what cannot be trained was refused before.
 
     Args:
         batches: video_dataset or sequence_dataset.
         data_dir, workdir, config, num_gpus: of the training.
+        footage: section of the preset.
 
     Yields:
         What `train` takes as its dataset.
@@ -122,9 +128,17 @@ def _prepared(batches, data_dir, workdir, config, num_gpus):
             "config.train.clip_frames must be at least 2: a single frame has no motion. "
             f"Received: config.train.clip_frames={settings.clip_frames}"
         )
+    if settings.log_every < 1:
+        raise ValueError(
+            "config.train.log_every must be at least 1: so many steps are a round. "
+            f"Received: config.train.log_every={settings.log_every}"
+        )
     with assembly.devices(settings, num_gpus):
         check_workdir(
-            workdir, preset_sections.training(config), preset_sections.training_defaults(config)
+            workdir,
+            preset_sections.training(config),
+            preset_sections.training_defaults(config),
+            {"footage": {name: footage[name] for name in ("height", "width", "fps", "episodes")}},
         )
         dataset = functools.partial(
             batches,
@@ -155,7 +169,8 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
         ValueError: where data_dir holds no codes, or the config does not fit workdir or
             init_preset.
     """
-    data_dir, workdir, settings = Path(data_dir), Path(workdir), config.train
+    data_dir, workdir = local_folder("data_dir", data_dir), local_folder("workdir", workdir)
+    settings = config.train
     manifest = Manifest.load(data_dir)
     if manifest.codes is None:
         raise ValueError(
@@ -163,7 +178,9 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
         )
     section = presets.read_config(data_dir / DVAE_FOLDER)
     stride = 2 ** len(section["dvae"]["stages"])
-    with _prepared(sequence_dataset, data_dir, workdir, config, num_gpus) as dataset:
+    footage = section["footage"]
+    with _prepared(sequence_dataset, data_dir, workdir, config, num_gpus, footage) as dataset:
+        _check_same_dvae(workdir, data_dir)
         clips = validation.held_out_clips(data_dir, manifest)  # A damaged shard is named here.
         sound = _some(sequence_dataset, data_dir, config, "mel")
         trainer = assembly.prior_trainer(
@@ -179,7 +196,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
     prior = trainer.prior
     sections = {
         "dvae": section["dvae"],
-        "footage": section["footage"],
+        "footage": footage,
         "codes": {"sampled": manifest.codes["sampled"]},
         "prior": {"kind": config.model.kind, **prior.get_config()},
         "training": preset_sections.training(config),
@@ -231,6 +248,22 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
     )
     print(f"the preset, dVAE and prior, is in {workdir}")
     return figures | last
+
+
+def _check_same_dvae(workdir, data_dir):
+    """Refuses a workdir whose prior has learnt the codes of another dVAE.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if not (workdir / "config.json").exists():
+        return
+    before, now = (presets.fingerprint(each, "dvae") for each in (workdir, data_dir / DVAE_FOLDER))
+    if before != now:
+        raise ValueError(
+            f"--workdir={workdir} was trained on the codes of another dVAE than those of "
+            f"--data_dir={data_dir}: take another workdir."
+        )
 
 
 def _tagged(measured):

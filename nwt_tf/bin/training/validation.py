@@ -14,9 +14,11 @@ SEED = (0, 0)  # of samples: the same noise at every validation shows what has c
 
 
 def trained_episodes(manifest):
-    """{name: the models' index} of the episodes that are not held out whole."""
-    held_out = manifest.config["validation_episodes"] + manifest.config["test_episodes"]
-    return {name: index for index, name in enumerate(manifest.episodes) if name not in held_out}
+    """{name: the models' index} of the episodes that have training clips: the others' rows of an
+    embedding stay random."""
+    left_out = manifest.config["validation_episodes"] + manifest.config["test_episodes"]
+    left_out += manifest.untrained
+    return {name: index for index, name in enumerate(manifest.episodes) if name not in left_out}
 
 
 def held_out_clips(data_dir, manifest):
@@ -25,7 +27,7 @@ def held_out_clips(data_dir, manifest):
     trained = trained_episodes(manifest)
     clips = []
     for clip in read_clips(data_dir, split):
-        # The embedding's row of an episode that is held out whole is never trained.
+        # The embedding's row of an episode without training clips is never trained.
         clips.append({**clip, "episode": trained.get(clip["record"].episode, -1)})
         if len(clips) == CLIPS:
             break
