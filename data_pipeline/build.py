@@ -22,6 +22,7 @@ from data_pipeline.workers import WorkerPool, available_cores
 __all__ = ["build_dataset", "cut_footage", "find_videos", "review_footage"]
 
 _PARTS = ".parts"  # within the output folder, until the dataset is complete
+_OWN = "nwt_parts"  # within a folder for parts that was named: what else lies there is not ours
 
 
 def _videos(input_dir, input_list) -> list[Video]:
@@ -55,11 +56,15 @@ def cut_footage(
     if runner not in ("processes", "beam"):
         raise ValueError(f"runner must be processes or beam. Received: {runner}")
     output_dir = os.fspath(output_dir)
-    folder = parts_dir or files.join(output_dir, _PARTS)
-    if parts_dir is None and runner == "processes" and files.is_remote(output_dir):
-        name = "nwt_parts_" + re.sub(r"\W+", "_", output_dir)
+    if parts_dir:
+        folder = files.join(parts_dir, _OWN)
+    elif runner == "processes" and files.is_remote(output_dir):
+        name = f"{_OWN}_" + re.sub(r"\W+", "_", output_dir)
         folder = files.join(tempfile.gettempdir(), name)
-    is_new = not files.is_folder(output_dir)
+    else:
+        folder = files.join(output_dir, _PARTS)
+    local = [path for path in (parts_dir, output_dir) if path and not files.is_remote(path)]
+    new = [path for path in local if not files.is_folder(path)]
     try:
         if runner == "beam":
             pool = BeamPool(folder, beam_arguments)
@@ -69,10 +74,11 @@ def cut_footage(
             yield Footage(videos, settings, pool, folder, skips)
     except BaseException:
         Footage.keep_if_worth(folder)
-        if is_new and not files.is_remote(output_dir):
-            with contextlib.suppress(OSError):
-                os.rmdir(output_dir)  # where nothing is in it
         raise
+    finally:
+        for path in new:
+            with contextlib.suppress(OSError):
+                os.rmdir(path)  # where nothing is in it
 
 
 def _fingerprint(footage: Footage) -> str:
@@ -218,7 +224,8 @@ def build_dataset(
         num_workers: Processes; None is one a core.
         runner: "processes" or "beam".
         beam_arguments: Of Beam's PipelineOptions.
-        parts_dir: Folder for finished parts; None is within output_dir, or within the system's
+        parts_dir: Folder for finished parts, which lie in its subfolder nwt_parts, one build at a
+            time; nothing else in it is touched.  None is within output_dir, or within the system's
             temporary folder where only this machine works on a gs:// dataset.
         overwrite: Replace a dataset that is already in output_dir, once the new one is complete.
         strict: A file or clip that cannot be used is an error; short clips are not.

@@ -159,7 +159,7 @@ class Footage:
         videos: From find_videos or list_videos.
         settings: How to cut.
         pool: WorkerPool or BeamPool.
-        folder: For the parts; what lies there of other footage or settings is removed.
+        folder: For the parts alone: all else that lies there is removed.
         skips: Takes down what cannot be used.
 
     Raises:

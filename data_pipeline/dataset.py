@@ -209,6 +209,17 @@ def _batches(
     return elements.batch(share, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
 
 
+def read_records(data_dir: str | os.PathLike, manifest: Manifest, split: str) -> Iterator[bytes]:
+    """The records of a split as they are stored, in order.
+
+    Raises:
+        FileNotFoundError, ValueError: A shard is missing or damaged.
+    """
+    for path in _shard_paths(data_dir, manifest, split):
+        with _named(path):
+            yield from tf.data.TFRecordDataset(path).as_numpy_iterator()
+
+
 def read_coded_frames(
     data_dir: str | os.PathLike, split: str, clip_frames: int
 ) -> Iterator[tuple[bytes, ...]]:
@@ -218,8 +229,7 @@ def read_coded_frames(
         FileNotFoundError, ValueError: As for video_dataset.
     """
     usable = usable_clips(data_dir, split, clip_frames)
-    paths = _shard_paths(data_dir, Manifest.load(data_dir), split)
-    for serialized in tf.data.TFRecordDataset(paths).as_numpy_iterator():
+    for serialized in read_records(data_dir, Manifest.load(data_dir), split):
         clip = deserialize(serialized)
         if clip.clip_id in usable:
             yield clip.frames[:clip_frames]

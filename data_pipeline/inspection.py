@@ -81,10 +81,12 @@ def contact_sheet(data_dir: str | os.PathLike) -> str:
         Its path.
 
     Raises:
-        FileNotFoundError, ValueError: No such dataset, or one without pictures.
+        FileNotFoundError, ValueError: No such dataset, a shard that is missing or damaged, or no
+            pictures.
     """
     import cv2
-    import tensorflow as tf
+
+    from data_pipeline.dataset import read_records  # loads TensorFlow, which the table needs not
 
     manifest = Manifest.load(data_dir)
     total = figures(manifest)["clips"]
@@ -93,15 +95,11 @@ def contact_sheet(data_dir: str | os.PathLike) -> str:
     scale = _CELL / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     cells, number = [], 0
-    for split, shards in manifest.splits.items():
-        for shard in shards:
-            path = files.join(data_dir, shard.name)
-            if not files.is_file(path):
-                raise FileNotFoundError(f"{path}: is missing, though dataset.json lists it")
-            for record in tf.data.TFRecordDataset(path).as_numpy_iterator():
-                if number in chosen:
-                    cells.append(_cell(deserialize(record), split, size))
-                number += 1
+    for split in manifest.splits:
+        for record in read_records(data_dir, manifest, split):
+            if number in chosen:
+                cells.append(_cell(deserialize(record), split, size))
+            number += 1
     columns = min(_COLUMNS, len(cells))
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % columns)
     rows = [np.concatenate(cells[n : n + columns], 1) for n in range(0, len(cells), columns)]

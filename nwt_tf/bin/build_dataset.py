@@ -73,7 +73,7 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "parts_dir",
     None,
-    "Folder for finished parts of the build; default: .parts within --output_dir.",
+    "Folder in which nwt_parts holds finished parts of the build; default: --output_dir's .parts.",
     flag_values=FLAGS,
 )
 flags.DEFINE_bool(

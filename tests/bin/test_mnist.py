@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from nwt_tf.bin import nwt
+from tests.integration.trainings import write_codes
 from tests.studies.idx_files import write_digits
 
 
@@ -118,6 +119,15 @@ def test_gradients_have_their_curves(tmp_path, capsys, digits):
 )
 def test_errors_are_one_line(tmp_path, capsys, arguments, message):
     assert message in refused(capsys, *arguments, f"--output_dir={tmp_path}")
+
+
+@pytest.mark.parametrize("study", ["quantizers", "gradient"])
+def test_shards_of_codes_have_no_frames_to_learn(tmp_path, capsys, study):
+    codes = write_codes(tmp_path / "codes")
+    error = refused(
+        capsys, f"--study={study}", f"--shards={codes}", f"--output_dir={tmp_path / 'out'}"
+    )
+    assert f"--shards={codes} holds codes, no frames: name the footage's." in error
 
 
 def test_unknown_names_are_listed(tmp_path, capsys, digits):

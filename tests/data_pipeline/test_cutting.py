@@ -133,6 +133,45 @@ def test_an_interrupt_keeps_what_is_finished(folder, whole, tmp_path, monkeypatc
     assert contents(tmp_path / "out") == whole
 
 
+def test_what_else_lies_in_the_folder_for_parts_stays(folder, whole, tmp_path, monkeypatch):
+    """After a failure before any clip, after an interrupt, and after success."""
+    scratch, out, cut, calls = tmp_path / "scratch", tmp_path / "out", cutting.cut_job, []
+    (scratch / "results").mkdir(parents=True)
+    for name in ("thesis.txt", "old.tmp", "results/table.csv"):
+        (scratch / name).write_text(name)
+    before = sorted(scratch.rglob("*"))
+
+    def build(stop):
+        def stops(*arguments):
+            calls.append(arguments)
+            if len(calls) == stop:
+                raise KeyboardInterrupt
+            return cut(*arguments)
+
+        monkeypatch.setattr(cutting, "cut_job", stops)
+        build_dataset(folder, out, num_workers=1, parts_dir=str(scratch), **SETTINGS)
+
+    with pytest.raises(KeyboardInterrupt):
+        build(stop=1)
+    assert sorted(scratch.rglob("*")) == before and not out.exists()
+    with pytest.raises(KeyboardInterrupt):
+        build(stop=len(calls) + 4)
+    assert len(list((scratch / "nwt_parts").glob("*.clips"))) == 3
+    assert set(before) < set(scratch.rglob("*"))
+    calls.clear()
+    build(stop=None)
+    assert len(calls) == 3 and contents(out) == whole
+    assert sorted(scratch.rglob("*")) == before
+    for name in ("thesis.txt", "old.tmp", "results/table.csv"):
+        assert (scratch / name).read_text() == name
+
+
+def test_a_folder_for_parts_that_a_build_made_goes_with_it(folder, tmp_path):
+    parts = tmp_path / "parts"
+    build_dataset(folder, tmp_path / "out", num_workers=1, parts_dir=str(parts), **SETTINGS)
+    assert not parts.exists()
+
+
 def test_an_interrupted_replacement_goes_on(folder, whole, tmp_path, monkeypatch):
     """The old dataset stays meanwhile; the new one is what an unbroken build makes."""
     out, clips = tmp_path / "out", cutting.Footage.clips

@@ -180,6 +180,18 @@ def test_hosts_share_every_batch_in_order(data_dir, hosts):
         np.testing.assert_array_equal(np.concatenate(parts), batch["video"])
 
 
+def test_a_shard_with_a_flipped_byte_is_named(data_dir, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(data_dir, copy)
+    shard = copy / "train-00000.tfrecord"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+    for read in (dataset.read_clips, lambda *where: dataset.read_coded_frames(*where, 4)):
+        with pytest.raises(ValueError, match="train-00000.tfrecord: cannot be read .corrupted"):
+            list(read(copy, "train"))
+
+
 def test_a_shard_cut_in_the_middle_is_named(data_dir, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(data_dir, copy)

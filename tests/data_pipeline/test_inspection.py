@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import cv2
 import pytest
 
@@ -38,23 +41,53 @@ def test_table():
     assert numbers["bytes"] == 3_500_000 and numbers["skipped_clips"] == 3
 
 
-def test_contact_sheet_shows_every_clip(tmp_path):
-    (tmp_path / "in").mkdir()
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Three clips of a scene each."""
+    folder = tmp_path_factory.mktemp("dataset")
+    (folder / "in").mkdir()
     pictures = footage.scenes([30, 30, 30])
     sound = footage.clicks([0.1, 1.5, 3.0], 3.6)
     times = [n / 25 for n in range(90)]
-    footage.write(tmp_path / "in" / "ä.mp4", pictures, times, sound, keys=(0, 30, 60))
+    footage.write(folder / "in" / "ä.mp4", pictures, times, sound, keys=(0, 30, 60))
     build_dataset(
-        *(tmp_path / "in", tmp_path / "out"),
+        *(folder / "in", folder / "out"),
         **{"height": 24, "width": 32, "fps": 25.0, "segment_seconds": 1.2, "trim_seconds": 0.0},
         **{"validation_fraction": 0.0, "test_fraction": 0.0, "num_workers": 1},
     )
-    path = contact_sheet(tmp_path / "out")
+    return folder / "out"
+
+
+def test_contact_sheet_shows_every_clip(dataset):
+    path = contact_sheet(dataset)
     sheet = cv2.imread(path)
-    assert path == str(tmp_path / "out" / "contact_sheet.png")
+    assert path == str(dataset / "contact_sheet.png")
     assert sheet.shape == (96 + 16 + 4, 3 * 132, 3)
     levels = [sheet[50, 66 + 132 * n].mean() for n in range(3)]
     assert levels == pytest.approx([40, 70, 100], abs=4)
-    (tmp_path / "out" / "train-00000.tfrecord").unlink()
-    with pytest.raises(FileNotFoundError, match="train-00000.tfrecord: is missing"):
-        contact_sheet(tmp_path / "out")
+
+
+def flip(shard):
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    shard.write_bytes(content)
+
+
+def cut(shard):
+    shard.write_bytes(shard.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "message"),
+    [
+        (flip, ValueError, "cannot be read .corrupted record.; copy it or build again"),
+        (cut, ValueError, "has .* bytes, though dataset.json says"),
+        (Path.unlink, FileNotFoundError, "is missing, though dataset.json lists it"),
+    ],
+)
+def test_a_damaged_shard_is_named(dataset, tmp_path, damage, error, message):
+    copy = tmp_path / "copy"
+    shutil.copytree(dataset, copy)
+    damage(copy / "train-00000.tfrecord")
+    with pytest.raises(error, match=f"train-00000.tfrecord: {message}"):
+        contact_sheet(copy)

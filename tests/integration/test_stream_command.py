@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from data_pipeline.media import LiveMp4, probe, read_audio, read_video
 from data_pipeline.synthetic_voice import synthesize_voice
+from nwt_tf.bin.generating import live
 from nwt_tf.generation.audio_to_video import AudioToVideo
 from tests.generation import tiny_task
 from tests.integration.commands import refused, run, write_wav
@@ -80,6 +81,28 @@ def test_what_cannot_be_is_one_line(root, tmp_path, monkeypatch, capsys, argumen
     given = [f"--preset={root / 'preset'}", f"--audio={root / 'speech.wav'}", *arguments]
     refused(capsys, named, "generate", *given)
     assert [path.name for path in tmp_path.iterdir()] == ["short.wav"]
+
+
+def test_a_file_that_is_there_stays_until_the_first_frame_and_then_grows(root, tmp_path):
+    waveform, target, seen = read_audio(root / "speech.wav"), tmp_path / "x.mp4", []
+    model = AudioToVideo.from_preset(root / "preset", chunk_frames=4)
+
+    def breaks_off(pieces):
+        for number in range(pieces):
+            yield waveform[2400 * number : 2400 * (number + 1)]
+            seen.append(target.read_bytes())
+        raise ValueError("the sound breaks off")
+
+    target.write_bytes(b"precious")
+    with pytest.raises(ValueError, match="breaks off"):
+        live.film(model.session(), breaks_off(3), str(target), model.fps)
+    assert [*seen, target.read_bytes()] == [b"precious"] * 4
+    seen.clear()
+    with pytest.raises(ValueError, match="breaks off"):
+        live.film(model.session(), breaks_off(24), str(target), model.fps)
+    sizes = [len(content) for content in seen if content != b"precious"]
+    assert len(sizes) < 24 and sizes == sorted(sizes) and len(set(sizes)) > 2
+    assert 0 < len(read_video(target)) < FRAMES
 
 
 def test_the_export_command_numbers_its_versions(root, capsys):

@@ -4,7 +4,6 @@ import contextlib
 import itertools
 import sys
 import time
-from pathlib import Path
 
 from data_pipeline.media import LiveMp4
 from data_pipeline.pipes import audio_pieces
@@ -38,6 +37,8 @@ def pieces(audio):
 def film(session, pieces, target, fps):
     """Generates frames as the sound comes and writes both as they are made.
 
+    The target is opened with the first frame: what fails before leaves what was there.
+
     Args:
         session: a fresh generation.streaming.Session.
         pieces: iterator of sound, float [n] each.
@@ -52,27 +53,32 @@ def film(session, pieces, target, fps):
     Raises:
         ValueError, OSError: see audio_pieces, Session.hear and LiveMp4.
     """
-    first = next(pieces)  # A file without sound shows before anything is written.
+    first = next(pieces)  # The clock runs from here on.
     start, delays, frames = time.monotonic(), {}, 0
-
-    def show(pictures, video):
-        nonlocal frames
-        for picture in pictures:
-            video.picture(picture)
+    made = _made(session, itertools.chain([first], pieces))
+    early = [next(made)]
+    while early[-1][0] == "sound":
+        early.append(next(made))
+    with LiveMp4(target, fps) as video:
+        for kind, part in itertools.chain(early, made):
+            if kind == "sound":
+                video.sound(part)
+                continue
+            video.picture(part)
             frames += 1
             if frames == 1:
                 delays["seconds_to_first_frame"] = time.monotonic() - start
                 delays["sound_to_first_frame"] = session.received / 24_000
-
-    try:
-        with LiveMp4(target, fps) as video:
-            for piece in itertools.chain([first], pieces):
-                video.sound(piece)
-                show(session.push(piece), video)
-            show(session.finish(), video)
-    finally:
-        if not frames and isinstance(target, str):  # nothing that plays
-            Path(target).unlink(missing_ok=True)
     seconds = time.monotonic() - start
     rate = {"seconds": seconds, "frames_per_second": frames / seconds}
     return {"frames": frames, **rate, **delays}
+
+
+def _made(session, pieces):
+    """Yields ("sound", piece) as it comes, and ("picture", frame) as soon as there is one."""
+    for piece in pieces:
+        yield "sound", piece
+        for picture in session.push(piece):
+            yield "picture", picture
+    for picture in session.finish():
+        yield "picture", picture
