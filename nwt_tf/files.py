@@ -39,3 +39,14 @@ def write_text(path, text):
     """Writes UTF-8 text, whole or not at all."""
     with whole(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def check_folder(path):
+    """Refuses a file to write whose folder is missing, before work that would be lost.
+
+    Raises:
+        FileNotFoundError: naming the folder.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} in")

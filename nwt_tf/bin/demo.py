@@ -38,24 +38,29 @@ flags.DEFINE_integer(
 )
 
 MARKER = ".made_by_nwt_demo"
+MADE = ("footage", "shards", "dvae", "codes", "prior", "demo.mp4", "contact_sheet.png", MARKER)
 
 
 def make_room(output_dir: str) -> Path:
     """An empty folder for a demo.
 
     Args:
-        output_dir: new, empty, or of an earlier demo, which is removed.
+        output_dir: new, empty, or of an earlier demo, whose files are removed.
 
     Raises:
-        ValueError: for a folder with other content, or a file of that name.
+        ValueError: for a folder with other content, whose files all stay, or a file of that name.
     """
     folder = Path(output_dir)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output_dir={output_dir} is a file: name a folder.")
     if folder.is_dir() and any(folder.iterdir()):
-        if not (folder / MARKER).exists():
+        marked = (folder / MARKER).exists()
+        # What a demo that was killed was writing is named after what it would have become.
+        others = [path.name for path in folder.iterdir() if not path.name.startswith(MADE)]
+        if others or not marked:
             raise ValueError(
-                f"--output_dir={output_dir} holds files that no demo made: name a new folder."
+                f"--output_dir={output_dir} holds files that no demo made"
+                f"{f' ({others[0]})' if others else ''}: name a new folder."
             )
         for path in folder.iterdir():
             if path.is_dir() and not path.is_symlink():
@@ -71,6 +76,8 @@ def main() -> None:
     started = time.monotonic()
     if FLAGS.train and (FLAGS.audio is not None or FLAGS.episode != "none"):
         raise ValueError("--audio and --episode are of the shipped preset: leave them, or --train.")
+    if FLAGS.audio is not None and not Path(FLAGS.audio).is_file():
+        raise FileNotFoundError(f"--audio={FLAGS.audio}: no such file")
     folder = make_room(FLAGS.output_dir)
     print("Starting TensorFlow ...", flush=True)
     command.start_tensorflow()

@@ -26,6 +26,7 @@ from typing import NamedTuple
 from absl import flags
 
 from nwt_tf.bin import command
+from nwt_tf.files import check_folder
 
 
 class Measure(NamedTuple):
@@ -113,6 +114,10 @@ def main() -> None:
         )
     if FLAGS.sheet and FLAGS.what == "all":
         raise ValueError("--sheet takes one picture: name one --what, or write a --card.")
+    if FLAGS.sheet and FLAGS.what == "codec":
+        raise ValueError("--what=codec draws no sheet: its curves go to --output_dir.")
+    if FLAGS.sheet:
+        check_folder(FLAGS.sheet)
     if FLAGS.preset is None and (FLAGS.what != "footage" or FLAGS.card):
         raise ValueError("--preset must be given.")
     command.start_tensorflow()

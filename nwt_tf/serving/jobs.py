@@ -83,6 +83,8 @@ class Jobs:
         """Joins the line; returns the Job."""
         job = Job(make)
         with self._news:
+            # Who hung up while waiting leaves the line, and their sound the memory.
+            self._line = collections.deque(j for j in self._line if not j.stopped.is_set())
             self._line.append(job)
             self._tell_places()
             self._news.notify()

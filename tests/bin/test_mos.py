@@ -105,6 +105,8 @@ def test_ratings_that_are_given_twice_are_refused(tmp_path, capsys):
     results = folder / "export" / "ratings.csv"
     given = {"action": "analyse", "survey": folder}
     assert "is there already" in fails(capsys, results=results, **given)
+    for other in ("mturk_results.csv", "p910_votes.csv"):  # which name tasks otherwise
+        assert "is there already" in fails(capsys, results=results.with_name(other), **given)
     (folder / "answers.sqlite").unlink()
     assert "is there already" in fails(capsys, results=f"{results},{results}", **given)
     nwt.main(["mos", "--action=analyse", f"--survey={folder}", f"--results={results}"])

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data_pipeline.copied_sound import copied_sound
+from data_pipeline.media import write_mp4
 from data_pipeline.mel import log_mel, mel_spectrogram
 from data_pipeline.synthetic import synthesize_voice
 from nwt_tf.bin.codec import coding, transcoding
@@ -28,6 +30,17 @@ def test_sound_behind_the_picture_is_cut_into_records():
     reader = Reader(file)
     assert len(reader.records) > 50 and reader.problems == []
     assert [tuple(packet) for block in reader.sound() for packet in block] == packets
+
+
+def test_packets_far_behind_the_last_frame_are_not_filled_up_to(tmp_path):
+    wave = synthesize_voice(2.0, seed=3).waveform
+    write_mp4(tmp_path / "a.mp4", np.zeros((50, 16, 16, 3), np.uint8), 25.0, wave)
+    with copied_sound(tmp_path / "a.mp4", 0.0) as (stream, packets):
+        packets = list(packets)
+    time, duration, data = packets[-1]
+    far = [(time + 2**55, duration, data)]  # 128 PiB of silence
+    mel = transcoding._mel(stream, packets, 50, 25.0)
+    np.testing.assert_array_equal(transcoding._mel(stream, packets + far, 50, 25.0), mel)
 
 
 def test_the_prior_hears_all_that_it_reads_around_a_chunk(tmp_path):

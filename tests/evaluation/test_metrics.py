@@ -54,6 +54,7 @@ def test_psnr_a_frame(clip):
     one_pixel = 128**2 / clip[1].size
     expected = [10 * np.log10(255**2 / error) for error in (100, one_pixel)]
     np.testing.assert_allclose(frame_psnr(clip, other)[:2], expected, rtol=1e-5)
+    assert (frame_psnr(clip, clip) == 100.0).all()  # and no infinity
 
 
 def test_code_usage_of_known_shares():

@@ -126,6 +126,14 @@ def test_evaluate_measures_footage_without_a_preset(root):
             "--sheet takes one picture",
         ),
         (
+            ("--preset={root}/prior", "--data_dir={root}/shards", "--sheet={root}/none/a.png"),
+            "/none: no such folder to write a.png in",
+        ),
+        (
+            ("--preset={root}/prior", "--what=codec", "--data_dir={root}/shards", "--sheet=a.png"),
+            "--what=codec draws no sheet",
+        ),
+        (
             ("--preset={root}/prior", "--what=drift", "--input_dir={root}/footage",
              "--minutes=0.02", "--mouth=0,1,0,1"),
             "take more --minutes",

@@ -66,6 +66,21 @@ def test_one_after_the_other_in_order(jobs):
     assert [each[-1].facts["name"] for each in (second, third)] == ["a", "b"]
 
 
+def test_who_hangs_up_while_waiting_leaves_the_line_to_others(jobs):
+    async def scenario():
+        held = Held()
+        jobs.submit(held)
+        assert await asyncio.to_thread(held.begun.wait, 10)
+        for _ in range(20):
+            jobs.submit(quick("gone")).stop()
+        last = jobs.submit(quick("last"))
+        assert len(jobs._line) == 1  # the others' sound is not kept
+        held.go.set()
+        return await told(last)
+
+    assert asyncio.run(scenario())[-1].facts["name"] == "last"
+
+
 def test_places_are_bounded_and_come_back(jobs):
     with jobs.place(), jobs.place():
         with jobs.place(), pytest.raises(Busy):

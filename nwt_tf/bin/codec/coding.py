@@ -4,7 +4,6 @@
 """
 
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -264,14 +263,3 @@ def sound_stream(sound):
     return SoundStream(
         sound.codec, sound.sample_rate, sound.channels, Fraction(*sound.time_base), sound.extradata
     )
-
-
-def check_folder(path):
-    """Refuses a file to write whose folder is missing, before work that would be lost.
-
-    Raises:
-        FileNotFoundError: naming the folder.
-    """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} in")

@@ -18,7 +18,6 @@ from nwt_tf.bin.codec.coding import (
     Chooser,
     Model,
     PriorPredictor,
-    check_folder,
     coded_sound,
     sound_stream,
 )
@@ -26,7 +25,7 @@ from nwt_tf.codec.choice import distortion_weight
 from nwt_tf.codec.coding import Encoder, decode
 from nwt_tf.codec.container import CODES, Packet, Reader, Writer
 from nwt_tf.codec.header import MAX_CHUNK_CODES
-from nwt_tf.files import whole
+from nwt_tf.files import check_folder, whole
 
 RENDER_FRAMES = 64  # at a time
 SETTLING = 0.08  # seconds
@@ -62,7 +61,7 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
     index = index_frames(path)
     start = float(index.times[0])
     total = max(1, num_output_frames(start, index.times[-1] + index.frame_seconds, fps))
-    size = chunk_frames(model)
+    size = min(chunk_frames(model), max(1, round(key_seconds * fps)))
     video = _windows(_frames(path, start, total, model), size, model.dvae.context)
     first = next(video)
     if episode == "auto":
@@ -137,7 +136,9 @@ def decompress(preset, path, output, start=0.0, end=None):
         if header.sound is not None:
             stream = sound_stream(header.sound)
             if header.coder == "prior":
-                mel = _mel(stream, _packets(reader), reader.frames, fps)
+                # Not all that the header may claim: what is there, and what its end can hear.
+                heard = reader.reach + model.prior.audio_encoder.context[1]
+                mel = _mel(stream, _packets(reader), min(reader.frames, heard), fps)
                 predictor = PriorPredictor(model, mel, header.episode)
             sound = stream, _cut(_packets(reader), stream, first / fps, stop / fps)
         before = max(0, first - model.dvae.context)
@@ -239,7 +240,12 @@ def _held(chunks, start, stop):
 
 
 def _mel(stream, packets, frames, fps):
-    """The mel of sound as it is sent, aligned: float32 [4 frames, 80]."""
+    """The mel of sound as it is sent, aligned: float32 [4 frames, 80].
+
+    Packets far behind the last frame, which nothing hears, would only be filled up to with silence.
+    """
+    end = frames / fps + 1.0
+    packets = (packet for packet in packets if packet[0] * stream.time_base < end)
     return align(log_mel(mel_spectrogram(decode_packets(stream, packets))), frames, fps)
 
 

@@ -178,24 +178,44 @@ def gather(folder: Path, results: Iterable[str]) -> tuple[surveys.Survey, list[r
         store = Store(folder / surveys.ANSWERS, survey.identity)
         found, codes = ratings.from_store(store, survey), store.codes()
         store.close()
-    there = {_identity(rating) for rating in found}
+    sources = [("the server", found)]
     for path in results:
         added, given = exchange.read(path, survey, codes)
-        for rating in added:
-            if _identity(rating) in there:
-                raise ValueError(
-                    f"{path}: {rating.rater}'s rating of {rating.name} is there already, from the "
-                    "server or from a file before: every rating counts once"
-                )
-            there.add(_identity(rating))
-        found += added
+        sources.append((path, added))
         workers |= given
         print(f"{path}: {len(added)} ratings, {len(given)} workers")
-    return survey, [_by_worker(rating, workers) for rating in found]
+    joined = [(path, [_by_worker(each, workers) for each in added]) for path, added in sources]
+    _check_once(joined)
+    return survey, [rating for _, added in joined for rating in added]
 
 
-def _identity(rating: ratings.Rating) -> tuple[str, str, str, str]:
-    return rating.experiment, rating.rater, rating.task, rating.name
+def _check_once(sources: Iterable[tuple[str, list[ratings.Rating]]]) -> None:
+    """Refuses what would count twice: a rating that is there already, or all that a person gave in
+    a file, since files of other forms name tasks, and raters by their workers, otherwise.
+
+    Raises:
+        ValueError: naming the file and the rater.
+    """
+    there, told = set(), set()
+    for path, added in sources:
+        people = {}
+        for rating in added:
+            people.setdefault(rating.worker or rating.rater, []).append(rating)
+        twice = [theirs[0] for theirs in people.values() if told.issuperset(map(_content, theirs))]
+        for rating in added:
+            identity = rating.experiment, rating.rater, rating.task, rating.name
+            twice += [rating] * (identity in there)
+            there.add(identity)
+        if twice:
+            raise ValueError(
+                f"{path}: {twice[0].rater}'s rating of {twice[0].name} is there already, from the "
+                "server or from a file before: every rating counts once"
+            )
+        told.update(map(_content, added))
+
+
+def _content(rating: ratings.Rating) -> tuple[str, str, str, int]:
+    return rating.experiment, rating.worker or rating.rater, rating.name, int(rating.score)
 
 
 def _by_worker(rating: ratings.Rating, workers: Mapping[str, str]) -> ratings.Rating:

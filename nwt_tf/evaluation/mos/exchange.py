@@ -32,11 +32,12 @@ def write_mturk(path: str | os.PathLike, ratings: Sequence[Rating]) -> None:
     """
     tasks = {}
     for rating in ratings:
-        tasks.setdefault((rating.experiment, rating.task), []).append(rating)
+        # Servers number their tasks alike, and a HIT has many workers.
+        tasks.setdefault((rating.experiment, rating.rater, rating.task), []).append(rating)
     width = max(map(len, tasks.values()), default=0)
     columns = [f"Answer.q{n}{end}" for n in range(width) for end in ("_url", "")]
     rows = []
-    for (experiment, task), group in tasks.items():
+    for (experiment, _, task), group in tasks.items():
         answers = [value for rating in group for value in (rating.name, rating.score)]
         answers += [""] * (2 * width - len(answers))
         worker = group[0].worker or group[0].rater

@@ -33,6 +33,17 @@ def read(path, codes=None):
     return exchange.read(path, SURVEY, codes or {})
 
 
+def test_tasks_of_one_number_stay_their_raters_own(found, tmp_path):
+    """Another server numbers its tasks alike, and a HIT has many workers."""
+    rows, _ = found
+    first, *_, last = (row for row in rows if row.role == "sample")
+    pair = [first._replace(task="3", rater="rA"), last._replace(task="3", rater="rB")]
+    pair = [row._replace(experiment=first.experiment, worker="") for row in pair]
+    exchange.write_mturk(tmp_path / "mturk_results.csv", pair)
+    header, *answers = lines(tmp_path / "mturk_results.csv")
+    assert [row[header.index("WorkerId")] for row in answers] == ["rA", "rB"]
+
+
 def test_ratings_csv_there_and_back(found, tmp_path):
     rows, _ = found
     ratings.write_csv(tmp_path / "ratings.csv", rows)
