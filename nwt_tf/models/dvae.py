@@ -189,7 +189,7 @@ class DVAE(keras.Model):
         return tf.concat(list(self.decode_windows(codes, episode, window)), axis=1)
 
     def decode_windows(self, codes, episode=None, window=64):
-        """As decode, but yields float32 [B, window, height, width, 3] as they are computed."""
+        """As decode, but yields float32 [B, up to window, height, width, 3] as computed."""
         codes = tf.convert_to_tensor(codes)
         check_codes(codes, self.grid, self.num_heads, self.num_codes)
         check_at_least(1, window=window)
