@@ -134,6 +134,7 @@ def render_frames(
     corner = np.array([width * scale / 2, 0.0]) + np.array(episode.offset) * height * scale
     corner[1] += (1.0 - episode.zoom * style.zoom) * MOUTH_CENTRE[1] * height * scale
     camera = np.array([[zoom, 0.0, corner[0]], [0.0, zoom, corner[1]]])
+    # At half of this the tint is hardly more than a dVAE's error, and no style learns it.
     light = 1.0 + 0.12 * style.warmth * np.array([1.0, 0.1, -1.2])
     levels = np.arange(256)[:, None] * light
     table = np.uint8(np.round(np.clip(levels, 0, 255)))[:, None]  # [256, 1, 3]

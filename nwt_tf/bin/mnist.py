@@ -114,10 +114,9 @@ def _frames(split, limit):
     import numpy as np
 
     from data_pipeline.dataset import read_clips
-    from data_pipeline.shards import Manifest
+    from nwt_tf.bin.training.extraction import load_footage
 
-    if Manifest.load(FLAGS.shards).codes is not None:
-        raise ValueError(f"--shards={FLAGS.shards} holds codes, no frames: name the footage's.")
+    load_footage(FLAGS.shards, "shards")  # codes are refused
     frames = np.concatenate([clip["video"] for clip in read_clips(FLAGS.shards, split)])
     return frames[:: -(-len(frames) // limit)]
 

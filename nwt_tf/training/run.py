@@ -24,7 +24,7 @@ FREE = frozenset(
 )
 
 
-def check_workdir(workdir, training, defaults, data=None):
+def check_workdir(workdir, training, defaults, footage=None):
     """Refuses a workdir that another config was trained in, or on other data.
 
     Args:
@@ -32,8 +32,7 @@ def check_workdir(workdir, training, defaults, data=None):
         training: the resolved config as plain dicts and lists (JSON).
         defaults: its fields' defaults, likewise: what a field that the workdir's nwt_tf did not
             have yet counts as.
-        data: sections of config.json that say what is trained on: {section: plain data}; what a
-            workdir says of it that they do not, and the other way round, does not matter.
+        footage: what of config.json's footage must be the same, as plain data; None asks nothing.
 
     Raises:
         ValueError: naming the first field that differs.
@@ -49,10 +48,8 @@ def check_workdir(workdir, training, defaults, data=None):
             f"--workdir={workdir} was trained with another config: {odd}. "
             "Take another workdir or the same config."
         )
-    for section, now in (data or {}).items():
-        known = before.get(section, {})
-        shared = known.keys() & now.keys()
-        odd = _difference({k: known[k] for k in shared}, {k: now[k] for k in shared}, {}, section)
+    for name, now in (footage or {}).items():
+        odd = _difference(before["footage"].get(name), now, {}, f"footage.{name}")
         if odd:
             raise ValueError(
                 f"--workdir={workdir} was trained on other data: {odd}. "

@@ -121,9 +121,9 @@ def test_a_field_that_an_older_workdir_lacks_counts_as_its_default(tmp_path):
 def test_a_workdir_of_other_data_is_refused_by_field(tmp_path):
     footage = {"fps": 25.0, "episodes": {"a": 0, "b": 1}, "jpeg_quality": 95}
     presets.write_config(tmp_path, training={}, footage=footage)
-    check_workdir(tmp_path, {}, {}, {"footage": {"fps": 25.0, "episodes": {"a": 0, "b": 1}}})
+    check_workdir(tmp_path, {}, {}, {"fps": 25.0, "episodes": {"a": 0, "b": 1}})
     with pytest.raises(ValueError, match="other data: footage.episodes.b was 1 and is now 2"):
-        check_workdir(tmp_path, {}, {}, {"footage": {"episodes": {"a": 0, "b": 2}}})
+        check_workdir(tmp_path, {}, {}, {"episodes": {"a": 0, "b": 2}})
 
 
 def test_a_preset_is_no_workdir(tmp_path):

@@ -175,15 +175,15 @@ def local_folder(flag, folder):
     return Path(folder)
 
 
-def load_footage(data_dir):
-    """The manifest of shards of footage.
+def load_footage(data_dir, flag="data_dir"):
+    """The manifest of shards of footage, which a flag names.
 
     Raises:
         FileNotFoundError, ValueError: see Manifest.load; or they hold codes.
     """
     manifest = Manifest.load(data_dir)
     if manifest.codes is not None:
-        raise ValueError(f"--data_dir={data_dir} holds codes, no frames: name the footage's.")
+        raise ValueError(f"--{flag}={data_dir} holds codes, no frames: name the footage's.")
     return manifest
 
 

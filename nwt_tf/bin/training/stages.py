@@ -138,7 +138,7 @@ def _prepared(batches, data_dir, workdir, config, num_gpus, footage):
             workdir,
             preset_sections.training(config),
             preset_sections.training_defaults(config),
-            {"footage": {name: footage[name] for name in ("height", "width", "fps", "episodes")}},
+            {name: footage[name] for name in ("height", "width", "fps", "episodes")},
         )
         dataset = functools.partial(
             batches,
