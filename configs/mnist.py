@@ -105,27 +105,30 @@ class ComparisonModel:
 
 
 @dataclasses.dataclass
-class Comparison:
-    """Quantisers, or gradients, beside one another.
+class LossWeights:
+    """(first, last) factor of each quantiser's own loss, chosen on digits.
 
-    `loss_weights` (first, last) multiply each quantiser's own loss; memcodes and gumbel_softmax
-    have a KL, which is also divided by the pictures' values (b is then the ELBO of scale b).
+    That of memcodes and gumbel_softmax is a KL, which is also divided by the pictures' values (b is
+    then the ELBO of scale b).
     """
+
+    memcodes: tuple = (2.4, 0.15)
+    vq_ema: tuple = (1.0, 1.0)
+    vq: tuple = (1.0, 1.0)
+    fsq: tuple = (0.0, 0.0)
+    lfq: tuple = (1.0, 1.0)
+    gumbel_softmax: tuple = (2.4, 0.15)
+
+
+@dataclasses.dataclass
+class Comparison:
+    """Quantisers, or gradients, beside one another."""
 
     model: ComparisonModel = dataclasses.field(default_factory=ComparisonModel)
     train: Train = dataclasses.field(default_factory=Train)
     quantizers: tuple = ()
     batch_sizes: tuple = (8, 32, 128, 256)
-    loss_weights: dict = dataclasses.field(
-        default_factory=lambda: {
-            "memcodes": (2.4, 0.15),
-            "vq_ema": (1.0, 1.0),
-            "vq": (1.0, 1.0),
-            "fsq": (0.0, 0.0),
-            "lfq": (1.0, 1.0),
-            "gumbel_softmax": (2.4, 0.15),
-        }
-    )
+    loss_weights: LossWeights = dataclasses.field(default_factory=LossWeights)
     temperatures: tuple = (1.0, 0.1)
     curve_pictures: int = 500
     max_frames: int = 20_000  # of a split

@@ -133,7 +133,7 @@ def _run(name, arguments, train_pictures, test_pictures, config, batch_size, see
     )
     autoencoder.build()
     autoencoder.start_from(train_pictures[:1000])
-    weights = np.array(config.loss_weights[name])
+    weights = np.array(getattr(config.loss_weights, name))
     if name in LOSS_IS_A_KL:
         # A KL is a Memcode's: added over the picture, and divided by its values like the pixels.
         weights *= autoencoder.grid[0] * autoencoder.grid[1] / (height * width * channels)
