@@ -44,8 +44,10 @@ class Clip(NamedTuple):
         )
 
 
-def make_clip(*, episode: int, seed: int, seconds: float = 3.0, fps: float = 25) -> Clip:
-    """A clip of an episode, everything else drawn from the seed.
+def make_clip(
+    *, episode: int, seed: int, seconds: float = 3.0, fps: float = 25, tint: float = 1.0
+) -> Clip:
+    """A clip of an episode, everything else drawn from the seed; `tint` bounds its warmth.
 
     Raises:
         ValueError: for a negative episode, or a duration of less than a frame.
@@ -53,7 +55,7 @@ def make_clip(*, episode: int, seed: int, seconds: float = 3.0, fps: float = 25)
     if round(seconds * fps) < 1:
         raise ValueError(f"a clip needs at least one frame. Received: {seconds} s at {fps} fps")
     voice = synthesize_voice(seconds, seed)
-    style = Style.sample(seed)
+    style = Style.sample(seed, tint)
     performance = perform(voice, style=style, seed=seed, fps=fps)
     return Clip(voice, style, performance, episode_look(episode))
 
@@ -68,6 +70,7 @@ def write_footage(
     width: int = 56,
     fps: float = 25,
     seed: int = 0,
+    tint: float = 1.0,
 ) -> dict:
     """Writes one mp4 an episode (`episode_00.mp4`, ...) and `truth.json`.
 
@@ -81,6 +84,7 @@ def write_footage(
         width: pixels, even.
         fps: frames a second.
         seed: of everything; another seed gives clips that were not seen before.
+        tint: the largest warmth of a clip's light, 0 to 1.
 
     Returns:
         The content of `truth.json`: the arguments, and under "episodes" a list of {"name",
@@ -88,7 +92,8 @@ def write_footage(
         `Performance`, one entry a frame}.
 
     Raises:
-        ValueError: for counts below 1, odd or tiny sizes, or a clip length between two frames.
+        ValueError: for counts below 1, odd or tiny sizes, a clip length between two frames, or a
+            tint out of range.
         OSError: if a file cannot be written.
     """
     clip_frames = round(clip_seconds * fps)
@@ -100,13 +105,16 @@ def write_footage(
         )
     if min(height, width) < 32 or height % 2 or width % 2:
         raise ValueError(f"height and width must be even, from 32 on. Received: {height}x{width}")
+    if not 0.0 <= tint <= 1.0:
+        raise ValueError(f"tint must be within 0 and 1. Received: {tint}")
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
     episodes = []
     for index in range(num_episodes):
         seeds = np.random.default_rng([seed, index]).integers(0, 2**31, clips_per_episode)
         clips = [
-            make_clip(episode=index, seed=int(s), seconds=clip_seconds, fps=fps) for s in seeds
+            make_clip(episode=index, seed=int(s), seconds=clip_seconds, fps=fps, tint=tint)
+            for s in seeds
         ]
         look = clips[0].episode
         write_mp4(
@@ -137,6 +145,7 @@ def write_footage(
         "clip_seconds": clip_seconds,
         "height": height,
         "width": width,
+        "tint": tint,
         "episodes": episodes,
     }
     with files.writing(output_dir / "truth.json") as file:

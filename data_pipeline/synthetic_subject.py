@@ -37,13 +37,13 @@ class Style:
     gesture: str = "none"
 
     @classmethod
-    def sample(cls, seed: int) -> "Style":
-        """A style at random; the same for the same seed."""
+    def sample(cls, seed: int, tint: float = 1.0) -> "Style":
+        """A style at random, of a warmth within [-tint, tint]; the same for the same seed."""
         rng = np.random.default_rng([seed, 0x57E1])
         return cls(
             lean=round(float(rng.uniform(-6, 6)), 3),
             zoom=round(float(rng.uniform(0.95, 1.05)), 4),
-            warmth=round(float(rng.uniform(-1, 1)), 3),
+            warmth=round(float(rng.uniform(-tint, tint)), 3),
             sway=round(float(rng.uniform(0.3, 1.0)), 3),
             gesture=str(rng.choice(GESTURES)),
         )

@@ -1,5 +1,6 @@
 """The synthetic subject: its voice, pictures and footage, and the rule that reads its mouth."""
 
+import dataclasses
 import json
 
 import cv2
@@ -192,6 +193,12 @@ def test_warmth_tints_and_a_gesture_shows_a_hand():
     assert hand[40:, :20].sum() > 60 and not hand[:, 28:].any()
 
 
+def test_tint_bounds_the_warmth_and_nothing_else():
+    whole, half = (make_clip(episode=0, seed=4, seconds=0.2, tint=tint).style for tint in (1, 0.5))
+    assert half == dataclasses.replace(whole, warmth=half.warmth)
+    assert half.warmth == pytest.approx(whole.warmth / 2, abs=1e-3) and half.warmth != 0
+
+
 # The footage
 
 
@@ -236,7 +243,7 @@ def test_truth_is_complete_and_footage_repeats_by_seed(footage, tmp_path):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"height": 63}, {"width": 30}, {"clip_seconds": 0.99}, {"num_episodes": 0}],
+    [{"height": 63}, {"width": 30}, {"clip_seconds": 0.99}, {"num_episodes": 0}, {"tint": 1.1}],
 )
 def test_footage_refuses(arguments, tmp_path):
     with pytest.raises(ValueError):

@@ -27,6 +27,7 @@ NUM_EPISODES = 2
 CLIPS_PER_EPISODE = 40
 UNSEEN_CLIPS = 2  # an episode
 UNSEEN_SECONDS = 8.0
+TINT = 0.5  # of the light: more of it takes bits that so short a training needs for the mouth
 TEMPERATURE = 0.3  # a prior so shortly trained is unsure of much that does not matter
 _STAGES = 6
 
@@ -104,6 +105,7 @@ def make_footage(folder, config, seed):
         width=config.width,
         fps=config.fps,
         seed=seed,
+        tint=TINT,
     )
 
 
@@ -114,7 +116,8 @@ def unseen_clips(seed, fps, seconds=UNSEEN_SECONDS):
         # Footage draws its clips' seeds below 2**31: these cannot be among them.
         draws = np.random.default_rng([seed, episode]).integers(2**31, 2**32, UNSEEN_CLIPS)
         clips += [
-            make_clip(episode=episode, seed=int(draw), seconds=seconds, fps=fps) for draw in draws
+            make_clip(episode=episode, seed=int(draw), seconds=seconds, fps=fps, tint=TINT)
+            for draw in draws
         ]
     return clips
 
