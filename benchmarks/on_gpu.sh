@@ -10,7 +10,7 @@
 #
 # OUT/NAME.json is a command's last line, OUT/NAME.log all of it. A measurement that is there is
 # passed over, so that the same command goes on. Most of a measurement's time is compilation, whose
-# results OUT/xla keeps.
+# results OUT/xla keeps, for what they are worth: `paper`'s could not be read again.
 set -u
 out=$1; shift
 mkdir -p "$out"

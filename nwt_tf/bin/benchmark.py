@@ -181,6 +181,7 @@ def generate() -> None:
         prior=type(model.prior).__name__,
         precision=FLAGS.precision,
         chunk_frames=chunk,
+        draws=model.draws.figures(),
         **figures,
     )
 

@@ -124,8 +124,13 @@ def main() -> None:
     from nwt_tf import presets
     from nwt_tf.bin.measures import measuring
     from nwt_tf.bin.measures.held_out import Clips
+    from nwt_tf.generation.choice import Options
 
     start = time.monotonic()
+    asked = {name: FLAGS[name].value for name in ("temperature", "guidance")}
+    Options()._replace(
+        **{name: value for name, value in asked.items() if value is not None}
+    ).check()
     in_parallel = (FLAGS.preset, FLAGS.compare) if FLAGS.sampling == "parallel" else ()
     for preset in filter(None, in_parallel):  # seen now, not after what --what=all measures before
         if presets.read_config(preset).get("prior", {}).get("kind") == "far":

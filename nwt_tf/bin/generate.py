@@ -117,6 +117,7 @@ def main() -> None:
         mp4=one_or_all([take.output for take in takes]),
         **({"sheet": one_or_all(sheets)} if sheets else {}),
         style=one_or_all([list(style) for style in shown]),
+        draws=chosen(model),
         frames=frames,
         seconds=seconds,
         frames_per_second=frames / seconds,
@@ -149,6 +150,7 @@ def stream(target) -> None:
     command.report(
         mp4=FLAGS.output,
         style=list(map(float, style)),
+        draws=session.options.figures(),
         **figures,
         **session.statistics(),
     )
@@ -202,6 +204,11 @@ def draws() -> dict:
     """Options of the draws."""
     names = ("seed", "temperature", "top_k", "top_p", "guidance")
     return {name: FLAGS[name].value for name in names}
+
+
+def chosen(model) -> dict:
+    """The draws' options as they counted: what was asked for, else what the preset recommends."""
+    return model.options(**{k: v for k, v in draws().items() if k != "seed"}).figures()
 
 
 def film(model, waveform, take, styles) -> tuple:

@@ -1,9 +1,12 @@
 """Choosing codes from logits: noise that seed and place decide alone, guidance, top-k and top-p."""
 
 import math
+import numbers
 from typing import NamedTuple
 
 import tensorflow as tf
+
+LARGEST = 1e6  # temperature, guidance: logits times more leave float32's range
 
 
 class Options(NamedTuple):
@@ -42,21 +45,33 @@ class Options(NamedTuple):
         Raises:
             ValueError: names the option.
         """
-        if not 0 <= self.temperature < math.inf:
-            raise ValueError(f"temperature must be at least 0. Received: {self.temperature}")
+        for name, value in self._asdict().items():
+            if isinstance(value, bool) or not isinstance(value, numbers.Real):
+                raise ValueError(f"{name} must be a number. Received: {value!r}")
+        for name in ("temperature", "guidance"):
+            value = getattr(self, name)
+            if not value >= 0:
+                raise ValueError(f"{name} must be at least 0. Received: {value}")
+            if value > LARGEST:
+                raise ValueError(f"{name} must be at most {LARGEST:g}. Received: {value}")
         if not 0 <= self.top_k < 2**31 or self.top_k != int(self.top_k):
             raise ValueError(f"top_k must be a whole number from 0 on. Received: {self.top_k}")
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must lie in (0, 1]. Received: {self.top_p}")
-        if not 0 <= self.guidance < math.inf:
-            raise ValueError(f"guidance must be at least 0. Received: {self.guidance}")
         return self
+
+    def figures(self):
+        """The same as {option: Python number}, for JSON."""
+        return {
+            name: int(value) if name == "top_k" else float(value)
+            for name, value in self._asdict().items()
+        }
 
     def tensors(self):
         """The same as scalar tensors: a Python number would trace a graph anew for each value."""
         return Options(
             tf.convert_to_tensor(self.temperature, tf.float32),
-            tf.convert_to_tensor(self.top_k, tf.int32),
+            tf.cast(self.top_k, tf.int32),
             tf.convert_to_tensor(self.top_p, tf.float32),
             tf.convert_to_tensor(self.guidance, tf.float32),
         )
@@ -68,6 +83,8 @@ def options_of(draws):
     Raises:
         ValueError: for what is no option, or out of range.
     """
+    if not isinstance(draws, dict):
+        raise ValueError(f"draws must be {{option: number}}. Received: {draws!r}")
     odd = sorted(set(draws) - set(Options._fields))
     if odd:
         raise ValueError(f"draws must be of {', '.join(Options._fields)}. Received: {odd[0]}")

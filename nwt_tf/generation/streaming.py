@@ -108,9 +108,7 @@ class Session:
         last = codes is None
         if last:
             codes = tf.zeros((1, 0, *self.rendering.codes.shape[2:]), tf.int32)
-        pixels, self.rendering = self.model.rendering.step(
-            self.rendering, codes, tf.constant(last)
-        )
+        pixels, self.rendering = self.model.rendering.step(self.rendering, codes, tf.constant(last))
         yield from pixels[0].numpy()
 
     def _listen(self, piece, last):
@@ -136,7 +134,7 @@ class Session:
             "model": fingerprint(self.model),
             "received": self.received,
             "finished": self.finished,
-            "options": list(self.options),
+            "options": list(self.options.figures().values()),
         }
         arrays = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8)}
         arrays["waiting"] = self.waiting

@@ -117,6 +117,7 @@ def film(model, waveform, options, media, check=lambda: None):
         "frames_per_second": frames / seconds,
         "raw_bits_per_memcode": model.dvae.num_heads * width_of(model.dvae.num_codes),
         "style": [float(value) for value in options["style"]],
+        "draws": session.options.figures(),
         **rate.figures(),
     }
     yield Event("done", done, media.ordinary_mp4(bytes(sink.all)))

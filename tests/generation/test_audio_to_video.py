@@ -96,9 +96,25 @@ def test_a_preset_s_draws_are_taken_where_none_are_asked_for(task, waveform, tmp
     plain = {"temperature": 1.0, "guidance": 1.0}
     ever = task.codes(waveform, seed=1)  # without recommendations
     np.testing.assert_array_equal(loaded.codes(waveform, seed=1, **plain), ever)
-    for draws, named in (({"mood": 1}, "draws must be .* Received: mood"), ({"top_p": 0}, "top_p")):
-        with pytest.raises(ValueError, match=named):
-            tiny_task.make(draws=draws)
+    assert tiny_task.make(draws={"top_k": 2.0}).codes(waveform, seed=1).shape == ever.shape
+
+
+@pytest.mark.parametrize(
+    "draws, named",
+    [
+        ({"mood": 1}, "draws must be .* Received: mood"),
+        (["temperature"], "draws must be "),
+        ({"top_p": 0}, "top_p"),
+        ({"guidance": None}, "guidance must be a number. Received: None"),
+        ({"temperature": "0.5"}, "temperature must be a number. Received: '0.5'"),
+        ({"guidance": True}, "guidance must be a number"),
+        ({"guidance": 1e39}, "guidance must be at most 1e.06. Received: 1e.39"),
+        ({"temperature": float("nan")}, "temperature must be at least 0"),
+    ],
+)
+def test_draws_that_are_none(draws, named):
+    with pytest.raises(ValueError, match=named):
+        tiny_task.make(draws=draws)
 
 
 def test_a_preset_without_a_prior_says_what_to_do(task, tmp_path):

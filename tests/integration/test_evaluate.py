@@ -35,8 +35,11 @@ def test_evaluate_measures_the_prior(root):
         f"--input_dir={root / 'footage'}",
         "--max_clips=2",
         f"--sheet={root / 'systems.png'}",
+        "--guidance=1.5",
     )
     assert line["clips"] == 2
+    drawn = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "guidance": 1.5}
+    assert line["draws"] == line["compared"]["draws"] == drawn
     assert 0 < line["bits_per_code"] < 3  # two bits for four codes are guessing
     assert line["bits_per_code_other_sound"] > 0 and line["bits_per_code_silence"] > 0
     assert line["true_correlation"] > 0.4
@@ -146,6 +149,10 @@ def test_evaluate_measures_footage_without_a_preset(root):
             ("--preset={root}/prior", "--what=all", "--data_dir={root}/shards",
              "--sampling=parallel"),
             "/prior is FAR: take auto",
+        ),
+        (
+            ("--preset={root}/prior", "--data_dir={root}/shards", "--guidance=nan"),
+            "guidance must be at least 0",
         ),
     ],
 )  # fmt: skip

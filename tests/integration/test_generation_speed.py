@@ -4,6 +4,7 @@ import pytest
 
 from configs import both, dvae, prior
 from nwt_tf.bin.benchmarks import generation_speed
+from nwt_tf.generation.choice import Options
 from nwt_tf.models import priors
 from tests.integration.commands import refused, run
 
@@ -38,6 +39,17 @@ def test_every_part_of_random_weights_at_config_sizes():
     )
     assert parts["whole"]["first_frame_ms"] > 0
     assert parts["whole"]["first_frame_sound_seconds"] > 3 / 30
+
+
+def test_a_preset_s_guidance_draws_two_rows_a_clip():
+    sizes = both.BothConfig(dvae.get_config("tiny"), prior.get_config("tiny_mar"))
+    model = generation_speed.random_model(sizes, 32, 24, 25, "float32", 3)
+    plain = generation_speed.measure(model, 1, 1, ["sequential"], (1e9, 1e9))
+    model.draws = Options(guidance=2.0)
+    guided = generation_speed.measure(model, 1, 1, ["sequential"], (1e9, 1e9))
+    assert guided["prior"]["gflop"] == 2 * plain["prior"]["gflop"] > 0
+    assert guided["prior"]["weight_megabytes"] == plain["prior"]["weight_megabytes"]
+    assert set(guided) == set(plain) and guided["whole"]["frames_per_second"] > 0
 
 
 def test_the_paper_s_loops_read_what_their_tables_hold():

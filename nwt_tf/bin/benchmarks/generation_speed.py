@@ -12,7 +12,7 @@ from data_pipeline.media import write_mp4
 from data_pipeline.synthetic_voice import synthesize_voice
 from nwt_tf.evaluation.sizes import matrix_flops
 from nwt_tf.generation.audio_to_video import AudioToVideo
-from nwt_tf.generation.choice import Options, row_seeds
+from nwt_tf.generation.choice import row_seeds
 from nwt_tf.generation.parallel import sampler_of
 from nwt_tf.generation.sampler import Sampler
 from nwt_tf.models import priors
@@ -81,7 +81,7 @@ def measure(model, batch, repeats, samplings, peaks):
     """Every part alone, then all together, for a batch of equal length.
 
     Args:
-        model: an AudioToVideo.
+        model: an AudioToVideo, which draws as its preset recommends.
         batch: streams at once.
         repeats: chunks that are timed, after one that compiles.
         samplings: names, see parallel.sampler_of; of the others than 'sequential' only the prior
@@ -98,7 +98,7 @@ def measure(model, batch, repeats, samplings, peaks):
     sound = tf.constant(np.repeat(waveform[None], batch, axis=0))
     style = tf.constant(np.repeat(model.default_style[None], batch, axis=0))
     episode = tf.constant(np.repeat(model.episode_vector(prior, "none"), batch, axis=0))
-    state = listening.start(style, episode, row_seeds([0, 0], batch))
+    state = listening.start(style, episode, row_seeds([0, 0], batch), model.draws.guided)
     zero = tf.zeros((), tf.int64)
     received = tf.constant(len(waveform), tf.int64)
     total = listening.frames_of(received)
@@ -110,38 +110,40 @@ def measure(model, batch, repeats, samplings, peaks):
     conditioning = Conditioning(condition(), state.style, state.episode)
     for sampling in samplings:
         name = "prior" if sampling == "sequential" else f"prior_{sampling}"
-        figures[name] = _timed_prior(sampler_of(prior, sampling), conditioning, repeats)
+        figures[name] = _timed_prior(
+            sampler_of(prior, sampling), conditioning, repeats, model.draws
+        )
         if sampling == "sequential":
             passes = chunk * prior.steps_per_frame
-            operations = passes * _draw_flops(prior, conditioning)
+            rows = 2 if model.draws.guided else 1
+            operations = rows * passes * _draw_flops(prior, conditioning)
             _add_bounds(figures[name], operations, passes * _decoder_bytes(prior), peaks)
     vectors = tf.constant(np.repeat(model.episode_vector(model.dvae, "none"), batch, axis=0))
     window = chunk + 2 * model.dvae.context
     codes = tf.zeros((batch, window, *model.dvae.grid, model.dvae.num_heads), tf.int32)
     inputs = (codes, tf.ones(window), vectors)
-    figures["decoder"] = _timed(
-        lambda: model.rendering._render(*inputs), repeats, batch * chunk
-    )
+    figures["decoder"] = _timed(lambda: model.rendering._render(*inputs), repeats, batch * chunk)
     operations = matrix_flops(model.dvae.decode_window, *inputs)
     _add_bounds(figures["decoder"], operations, _bytes(model.dvae.decoder), peaks)
     return figures | _timed_whole(model, batch, repeats)
 
 
-def _timed_prior(sampler, conditioning, repeats):
+def _timed_prior(sampler, conditioning, repeats, draws):
     """The loop over a chunk, from state to state."""
     batch, chunk = conditioning.audio.shape[:2]
-    state = sampler.start(row_seeds([0, 0], batch))
+    state = sampler.start(row_seeds([0, 0], batch), draws.guided)
 
     def draw():
         nonlocal state
-        codes, state = sampler.chunk(conditioning, state, tf.constant(chunk), Options())
+        codes, state = sampler.chunk(conditioning, state, tf.constant(chunk), draws)
         return codes
 
     figures = _timed(draw, repeats, batch * chunk)
     drawn = int(state.frame) * sampler.prior.steps_per_frame
     figures["elements_per_pass"] = drawn / int(state.passes)
     if type(sampler) is not Sampler:
-        start = (sampler.start(row_seeds([0, 0], batch)), tf.constant(chunk), Options())
+        fresh = sampler.start(row_seeds([0, 0], batch), draws.guided)
+        start = (fresh, tf.constant(chunk), draws)
         plain = Sampler(sampler.prior).chunk(conditioning, *start)[0]
         other = plain != sampler.chunk(conditioning, *start)[0]
         figures["percent_of_other_codes"] = 100 * float(tf.reduce_mean(tf.cast(other, tf.float32)))
@@ -149,7 +151,7 @@ def _timed_prior(sampler, conditioning, repeats):
 
 
 def _draw_flops(prior, conditioning):
-    """Operations of one draw, all rows."""
+    """Operations of one draw of all clips, without guidance."""
     batch = conditioning.audio.shape[0]
     shares = prior.at(prior.project(conditioning), 0)
     element = tf.zeros((batch, *prior.element_shape), tf.int32)
@@ -170,18 +172,18 @@ def _timed_whole(model, batch, repeats):
         for part in (model.prior, model.dvae)
     ]
     for _ in range(2):  # the first round compiles
-        heard = model.listening.start(style, vectors[0], row_seeds([0, 0], batch))
+        heard = model.listening.start(
+            style, vectors[0], row_seeds([0, 0], batch), model.draws.guided
+        )
         shown = model.rendering.start(vectors[1])
         position, drawn, written, first_frame = 0, [], [], {}
         while len(drawn) <= repeats:
-            end = model.listening.samples_before(
-                int(heard.sampler.frame) + model.chunk_frames
-            )
+            end = model.listening.samples_before(int(heard.sampler.frame) + model.chunk_frames)
             piece = np.repeat(waveform[None, position:end], batch, axis=0)
             position = end
             start = time.monotonic()
             codes, heard = model.listening.step(
-                heard, tf.constant(piece), tf.constant(False), Options()
+                heard, tf.constant(piece), tf.constant(False), model.draws
             )
             pixels, shown = model.rendering.step(shown, codes, tf.constant(False))
             pixels = pixels.numpy()
@@ -199,9 +201,7 @@ def _timed_whole(model, batch, repeats):
         "mp4": written,
         "whole": [sum(both) for both in zip(drawn, written, strict=True)],
     }
-    figures = {
-        name: _summary(each[1:], batch * model.chunk_frames) for name, each in times.items()
-    }
+    figures = {name: _summary(each[1:], batch * model.chunk_frames) for name, each in times.items()}
     figures["whole"] |= first_frame
     return figures
 

@@ -26,7 +26,7 @@ class Generation:
         self.model = AudioToVideo.from_preset(preset, sampling=options.sampling)
         self.kind = type(self.model.prior).__name__
         self._seed = options.seed
-        self._draws = self.model.options(temperature=options.temperature, guidance=options.guidance)
+        self.draws = self.model.options(temperature=options.temperature, guidance=options.guidance)
         self._coded, self._styles = [], []
 
     def videos(self, clips):
@@ -49,7 +49,7 @@ class Generation:
         self._styles += list(style)
         mel = np.stack([clip["mel"] for clip in clips])
         conditioning = prior.condition(mel, style, episodes)
-        codes = model.sampler(conditioning, [self._seed, len(self._coded)], *self._draws)
+        codes = model.sampler(conditioning, [self._seed, len(self._coded)], *self.draws)
         for index, clip in enumerate(clips):
             draw = tf.constant([self._seed, len(self._coded)]) if model.sampled_codes else None
             true = model.dvae.encode(to_unit_range(clip["video"])[None], draw)[0].numpy()
@@ -58,8 +58,9 @@ class Generation:
             yield to_pixels(model.dvae.decode(codes[one], episodes[one])[0])
 
     def prediction(self):
-        """Figures of measure_prediction over all clips so far."""
-        return measure_prediction(self.model.prior, self._coded, self._styles)
+        """Figures of measure_prediction over all clips so far, and how codes were drawn."""
+        figures = measure_prediction(self.model.prior, self._coded, self._styles)
+        return {**figures, "draws": self.draws.figures()}
 
 
 def generation(preset, clips, options):
@@ -72,8 +73,9 @@ def generation(preset, clips, options):
             second preset or None.
 
     Returns:
-        (figures: of measure_prediction; `mouth_sound_correlation`, `other_sound_correlation`,
-        `peak_lag` of the generated mouth and `true_correlation`, `true_other_sound_correlation`
+        (figures: of measure_prediction; `draws`, the Options of the codes;
+        `mouth_sound_correlation`, `other_sound_correlation`, `peak_lag` of the generated mouth
+        and `true_correlation`, `true_other_sound_correlation`
         of the true one; `mouth`; `systems`: {system: figures}; `correlations_by_lag`; and a sheet
         of the first clips: truth with the mouth's box, reconstruction, generation).
 

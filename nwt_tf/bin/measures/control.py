@@ -63,13 +63,14 @@ def measure(preset, references=REFERENCES, seed=0, **draws):
         raise ValueError(
             f"{preset} was not trained on the synthetic subject of `nwt demo --train` ({error})."
         ) from None
-    generate = {"seed": seed, **draws}
+    options = model.options(**draws).figures()
+    generate = {"seed": seed, **options}
     copied, rows = style_copy(model, looks, references, seed, generate)
     switched, more = episode_switch(model, looks, seed, generate)
     width = max(len(row) for row in (*rows, *more))
     blank = np.full_like(rows[0][0], 255)
     picture = [np.concatenate([*row, *[blank] * (width - len(row))], 1) for row in (*rows, *more)]
-    return copied | switched, np.concatenate(picture)
+    return {**copied, **switched, "draws": options}, np.concatenate(picture)
 
 
 def style_copy(model, looks, references, seed, generate):

@@ -37,7 +37,8 @@ def drift(preset, clips, options):
         options: minutes, seed, temperature, guidance, sampling, `mouth` (MouthFinder's).
 
     Returns:
-        (figures of measure_drift; picture: frames at equal distances from the first to the last).
+        (figures of measure_drift, and `draws`, the codes' Options; picture: frames at equal
+        distances from the first to the last).
 
     Raises:
         ValueError: clips of shards, which keep no sound; too few minutes.
@@ -49,13 +50,8 @@ def drift(preset, clips, options):
     for clip in clips:
         finder.add(clip)
     mouth, _ = finder.find()
-    codes = model.codes(
-        waveform,
-        episode=episode,
-        seed=options.seed,
-        temperature=options.temperature,
-        guidance=options.guidance,
-    )
+    draws = model.options(temperature=options.temperature, guidance=options.guidance)
+    codes = model.codes(waveform, episode=episode, seed=options.seed, **draws.figures())
     total = codes.shape[1]
     print(f"{total} frames drawn", flush=True)
     mel = align(log_mel(mel_spectrogram(waveform)), total, model.fps)
@@ -76,7 +72,7 @@ def drift(preset, clips, options):
                 print(f"{end} of {total} frames rendered", flush=True)
 
     figures = measure_drift(chunks(), total, model.fps, model.dvae.num_codes, mouth)
-    return figures, strip(np.stack(pictures))
+    return {**figures, "draws": draws.figures()}, strip(np.stack(pictures))
 
 
 def write_picture(path, picture):

@@ -22,7 +22,9 @@ export class Settings {
     this.find("#dice").onclick = () => { this.find("#seed").value = Math.floor(Math.random() * 1e6); this.changed(); };
     this.draws = ["temperature", "guidance"].map((name) => this.find(`#${name}`));
     for (const input of this.draws) {
-      input.value = preset.draws[input.id];
+      const recommended = preset.draws[input.id]; // As it is, whatever the slider's range and steps.
+      [input.step, input.max] = ["any", Math.max(input.max, recommended)];
+      input.value = recommended;
       input.oninput = () => this.show();
     }
     this.mean();
