@@ -169,7 +169,7 @@ def tiny_har():
 
 
 def demo():
-    """FAR for the demo's 16x14 Memcodes, in two minutes on two CPU cores.
+    """FAR for the demo's 16x14 Memcodes, in minutes on two CPU cores.
 
     What makes it listen within so few steps: no history for all clips at first and for 40 %
     of them in the end, and a corrupted one for the rest; an audio encoder that starts at unit
@@ -197,7 +197,7 @@ def demo():
         config.train,
         batch_size=4,
         clip_frames=45,
-        steps=1000,
+        steps=1500,
         schedule="cosine",
         learning_rate=1.6e-3,
         minimum_rate=1e-4,
