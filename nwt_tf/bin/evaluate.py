@@ -124,13 +124,11 @@ def main() -> None:
     from nwt_tf import presets
     from nwt_tf.bin.measures import measuring
     from nwt_tf.bin.measures.held_out import Clips
-    from nwt_tf.generation.choice import Options
+    from nwt_tf.generation.choice import options_of
 
     start = time.monotonic()
     asked = {name: FLAGS[name].value for name in ("temperature", "guidance")}
-    Options()._replace(
-        **{name: value for name, value in asked.items() if value is not None}
-    ).check()
+    options_of({name: value for name, value in asked.items() if value is not None})
     in_parallel = (FLAGS.preset, FLAGS.compare) if FLAGS.sampling == "parallel" else ()
     for preset in filter(None, in_parallel):  # seen now, not after what --what=all measures before
         if presets.read_config(preset).get("prior", {}).get("kind") == "far":

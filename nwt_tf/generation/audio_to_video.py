@@ -119,7 +119,7 @@ class AudioToVideo:
             codes={"sampled": self.sampled_codes},
             default_style=self.default_style.tolist(),
             episode_styles={name: style.tolist() for name, style in self.episode_styles.items()},
-            draws=self.draws._asdict(),
+            draws=self.draws.figures(),
         )
         for part, model in (("dvae", self.dvae), ("prior", self.prior)):
             presets.write_weights(folder, part, presets.variables_of(model), storage)

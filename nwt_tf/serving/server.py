@@ -170,7 +170,7 @@ def description(studio):
         "raw_bits_per_memcode": model.dvae.num_heads * width_of(model.dvae.num_codes),
         "style_dim": model.prior.style_dim,
         "max_style": settings.MAX_STYLE,
-        "draws": model.draws._asdict(),
+        "draws": model.draws.figures(),
         "episodes": [
             {"name": name, "style": [round(float(value), 4) for value in model.style_of(name)]}
             for name in named
