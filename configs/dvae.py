@@ -43,6 +43,7 @@ class Loss:
     penalty_of_sum: bool = False  # of the patches' scores, not of their mean
     normalize_features: bool = False
     score_drift: float = 0.0
+    motion_share: float = 0.0  # of equation 7's weight, to pixels by how much they move
 
 
 @dataclasses.dataclass

@@ -45,7 +45,7 @@ def write_mp4(
     path = Path(path)
     if audio is not None and not np.isfinite(audio).all():
         raise ValueError(f"{path}: sound with samples that are not finite numbers")
-    beside = path.with_name(path.name + ".tmp")
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         with av.open(str(beside), "w", format="mp4", options={"movflags": "+faststart"}) as output:
             output.metadata["comment"] = comment

@@ -1,5 +1,6 @@
 """Equations 4 to 9 as pure functions, float32 in and out. Expectations are means over the batch."""
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -27,7 +28,7 @@ def gan_loss(fake_scores):
     return -tf.add_n([tf.reduce_mean(scores) for scores in fake_scores])
 
 
-def reconstruction_loss(real_features, fake_features, normalize=False):
+def reconstruction_loss(real_features, fake_features, normalize=False, weights=None):
     """Equation 7 under the Laplace distribution: L1 between the critics' feature maps.
 
     Each layer's L1 is a mean over its elements (beta_norm, footnote 3); layers and critics are
@@ -38,12 +39,17 @@ def reconstruction_loss(real_features, fake_features, normalize=False):
         normalize: divide each layer's L1 by the mean magnitude of the real features, a stabiliser
             that the paper does not have: without it, the critics can lower every other loss by
             making their features large.
+        weights: float32 [B, H, W] of the clips' pixels, see motion_weights; they are averaged over
+            what a feature stands for. None is the paper's mean.
     """
     total = 0.0
     for real_layers, fake_layers in zip(real_features, fake_features, strict=True):
         for real, fake in zip(real_layers, fake_layers, strict=True):
             real = tf.stop_gradient(real)
-            distance = _mean(tf.abs(real - fake))
+            distance = tf.abs(real - fake)
+            if weights is not None:
+                distance = tf.cast(distance, tf.float32) * _on_features(weights, real)
+            distance = _mean(distance)
             if normalize:
                 distance /= _mean(tf.abs(real)) + 1e-6
             total += distance
@@ -52,6 +58,43 @@ def reconstruction_loss(real_features, fake_features, normalize=False):
 
 def _mean(features):
     return tf.reduce_mean(tf.cast(features, tf.float32))
+
+
+def motion_weights(video, share):
+    """Weights of pixels for reconstruction_loss: more where a clip moves. Not in the paper.
+
+    Lips are a few per cent of a picture, and the mean of equation 7 knows them as little.
+
+    Args:
+        video: float32 [B, T, H, W, 3].
+        share: of the weights that goes by a pixel's standard deviation over the clip's time, from 0
+            to 1; the rest is the same everywhere.
+
+    Returns:
+        float32 [B, H, W], of mean one in each clip.
+    """
+    spread = tf.reduce_mean(tf.math.reduce_std(video, axis=1), axis=-1) + 1e-4
+    return 1.0 - share + share * spread / tf.reduce_mean(spread, axis=(1, 2), keepdims=True)
+
+
+def _on_features(weights, features):
+    """Weights [B, H, W], averaged over areas, for features [B, T, h, w, C] or [B T, h, w, C]."""
+    rows, columns = (
+        _area_means(whole, parts)
+        for whole, parts in zip(weights.shape[1:], features.shape[-3:-1], strict=True)
+    )
+    averages = tf.einsum("hH,bHW,wW->bhw", rows, weights, columns)[..., None]
+    if len(features.shape) == 5:
+        return averages[:, None]
+    return tf.repeat(averages, tf.shape(features)[0] // tf.shape(weights)[0], axis=0)
+
+
+def _area_means(whole, parts):
+    """float32 [parts, whole]: the mean over each of equal parts of a length."""
+    edges = np.linspace(0, whole, parts + 1)
+    places = np.arange(whole)
+    covered = np.minimum(edges[1:, None], places + 1) - np.maximum(edges[:-1, None], places)
+    return np.float32(np.maximum(covered, 0) * parts / whole)
 
 
 def wasserstein_loss(real_scores, fake_scores):

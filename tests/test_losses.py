@@ -76,6 +76,40 @@ def test_reconstruction_moves_the_fake_features_only(normalize):
     assert all(np.abs(slope).min() > 0 for layers in to_fake for slope in layers)
 
 
+def test_motion_weights_of_a_clip_follow_its_spread_over_time():
+    video = normal(2, 5, 6, 4, 3)
+    weights = losses.motion_weights(tf.constant(video), 0.6).numpy()
+    for clip, found in zip(video, weights, strict=True):
+        spread = np.float64(clip).std(axis=0).mean(axis=-1)
+        np.testing.assert_allclose(found, 0.4 + 0.6 * spread / spread.mean(), rtol=1e-3)
+
+
+def test_motion_weights_of_a_still_clip_are_one():
+    still = tf.repeat(tf.constant(normal(2, 1, 6, 4, 3)), 3, axis=1)
+    np.testing.assert_allclose(losses.motion_weights(still, 1.0), 1.0, rtol=1e-2)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 2, 1, 5), (6, 3, 2, 5)], ids=["clips", "frames"])
+def test_reconstruction_weighs_features_by_the_pixels_that_they_stand_for(shape):
+    real, fake, expected = normal(*shape), normal(*shape, seed=1), 0.0
+    weights = np.random.default_rng(2).uniform(size=(2, shape[-3] * 2, shape[-2] * 3))
+    for place in np.ndindex(*shape[:-1]):
+        clip = place[0] if len(shape) == 5 else place[0] // 3
+        row, column = place[-2:]
+        area = weights[clip, 2 * row : 2 * row + 2, 3 * column : 3 * column + 3]
+        expected += area.mean() * abs(real[place] - fake[place]).sum() / real.size
+    found = losses.reconstruction_loss([[real]], [[fake]], weights=np.float32(weights))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_areas_that_do_not_divide_share_the_pixels_between_them():
+    real, fake = normal(1, 1, 2, 1, 1), normal(1, 1, 2, 1, 1, seed=1)
+    weights = tf.constant([[[3.0], [6.0], [0.0]]])  # of 1.5 pixels each: 4 and 2
+    error = abs(real - fake).ravel()
+    found = losses.reconstruction_loss([[real]], [[fake]], weights=weights)
+    np.testing.assert_allclose(found, (4 * error[0] + 2 * error[1]) / 2, rtol=1e-5)
+
+
 def test_reconstruction_refuses_unequal_numbers_of_layers():
     with pytest.raises(ValueError, match="zip"):
         losses.reconstruction_loss(feature_maps(0), feature_maps(10)[:1])

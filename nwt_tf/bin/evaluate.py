@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from absl import flags
 
-from nwt_tf.bin import command
+from nwt_tf.bin import command, draws
 from nwt_tf.files import check_folder
 
 
@@ -73,20 +73,7 @@ flags.DEFINE_string(
     "about", None, "For --card: whose footage it is, and under which licence.", flag_values=FLAGS
 )
 flags.DEFINE_integer("seed", 0, "Of sampled codes.", flag_values=FLAGS)
-flags.DEFINE_float(
-    "temperature",
-    None,
-    "Of generated codes; default: the preset's, else 1.",
-    0.0,
-    flag_values=FLAGS,
-)
-flags.DEFINE_float(
-    "guidance",
-    None,
-    "Of generated codes, see nwt generate; default: the preset's, else 1.",
-    0.0,
-    flag_values=FLAGS,
-)
+draws.define_flags(FLAGS)
 flags.DEFINE_enum(
     "sampling",
     "sequential",
@@ -127,7 +114,7 @@ def main() -> None:
     from nwt_tf.generation.choice import options_of
 
     start = time.monotonic()
-    asked = {name: FLAGS[name].value for name in ("temperature", "guidance")}
+    asked = draws.asked(FLAGS)
     options_of({name: value for name, value in asked.items() if value is not None})
     in_parallel = (FLAGS.preset, FLAGS.compare) if FLAGS.sampling == "parallel" else ()
     for preset in filter(None, in_parallel):  # seen now, not after what --what=all measures before

@@ -23,7 +23,7 @@ import time
 
 from absl import flags
 
-from nwt_tf.bin import command
+from nwt_tf.bin import command, draws
 from nwt_tf.bin.generating import live, speech
 
 FLAGS = flags.FlagValues()
@@ -57,22 +57,7 @@ flags.DEFINE_list(
     "style_values", "-2,-1,0,1,2", "What --style_sweep sets it to.", flag_values=FLAGS
 )
 flags.DEFINE_integer("seed", 0, "The same seed gives the same video.", flag_values=FLAGS)
-flags.DEFINE_float(
-    "temperature",
-    None,
-    "Of the sampling; 0 takes the likeliest. Without it and those below, as the preset says.",
-    0.0,
-    flag_values=FLAGS,
-)
-flags.DEFINE_integer("top_k", None, "Draw among the k likeliest; 0: all.", 0, flag_values=FLAGS)
-flags.DEFINE_float("top_p", None, "Draw among the likeliest of this mass.", flag_values=FLAGS)
-flags.DEFINE_float(
-    "guidance",
-    None,
-    "How far the sound leads: 1 as the prior has it, more is further, at twice the cost.",
-    0.0,
-    flag_values=FLAGS,
-)
+draws.define_flags(FLAGS)
 flags.DEFINE_bool("stream", False, "Write while the sound comes.", flag_values=FLAGS)
 flags.DEFINE_integer(
     "chunk_frames", 16, "Frames drawn at a time: fewer start a stream sooner.", 1, flag_values=FLAGS
@@ -138,7 +123,8 @@ def stream(target) -> None:
     style, *others = styles_of(take).values()
     if further or others:
         raise ValueError("--stream makes one video: of one episode and one style.")
-    session = model.session(take.episode, style, decoder_episode=take.decoder_episode, **draws())
+    options = {"seed": FLAGS.seed, **draws.asked(FLAGS)}
+    session = model.session(take.episode, style, decoder_episode=take.decoder_episode, **options)
     try:
         figures = live.film(session, pieces, target, model.fps)
     except ValueError as error:
@@ -200,15 +186,9 @@ def asked(model) -> tuple:
     return takes, styles_of
 
 
-def draws() -> dict:
-    """Options of the draws."""
-    names = ("seed", "temperature", "top_k", "top_p", "guidance")
-    return {name: FLAGS[name].value for name in names}
-
-
 def chosen(model) -> dict:
     """The draws' options as they counted: what was asked for, else what the preset recommends."""
-    return model.options(**{k: v for k, v in draws().items() if k != "seed"}).figures()
+    return model.options(**draws.asked(FLAGS)).figures()
 
 
 def film(model, waveform, take, styles) -> tuple:
@@ -222,7 +202,7 @@ def film(model, waveform, take, styles) -> tuple:
 
     videos = []
     for style in styles.values():
-        session = model.session(take.episode, style, **draws())
+        session = model.session(take.episode, style, seed=FLAGS.seed, **draws.asked(FLAGS))
         codes = session.codes(waveform)
         videos.append(model.frames(codes, take.decoder_episode))
     length = codes.shape[1]

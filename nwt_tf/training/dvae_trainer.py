@@ -30,6 +30,8 @@ class DVAETrainer(Trainer):
         penalty_of_sum: of a critic's patches, not of their mean, see losses.gradient_penalty.
         kl_midpoint, kl_rate: of the logistic annealing.
         normalize_features, score_drift: stabilisers outside the paper, see losses.py.
+        motion_share: of equation 7's weights that goes by motion, see losses.motion_weights; 0 is
+            the paper's.
         episode_dropout: share of clips trained with episode 'none'.
         rematerialise_critics: keep none of the critics' activations, except of the penalty, for
             the way back, but compute them again.
@@ -71,6 +73,7 @@ class DVAETrainer(Trainer):
         penalty_of_sum=False,
         normalize_features=False,
         score_drift=0.0,
+        motion_share=0.0,
         episode_dropout=0.1,
         rematerialise_critics=False,
         mixed_critics=False,
@@ -91,6 +94,9 @@ class DVAETrainer(Trainer):
         self.kl_midpoint, self.kl_rate = kl_midpoint, kl_rate
         self.penalty_of_sum = penalty_of_sum
         self.normalize_features = normalize_features
+        if not 0.0 <= motion_share <= 1.0:
+            raise ValueError(f"motion_share must be from 0 to 1. Received: {motion_share}")
+        self.motion_share = motion_share
         self.episode_dropout = episode_dropout
         self.rematerialise_critics = rematerialise_critics
         self.critic_dtype = "bfloat16" if mixed_critics else "float32"
@@ -209,11 +215,14 @@ class DVAETrainer(Trainer):
     def _compare(self, critic, video, fake):
         """One critic's (equation 7, scores of the truth, scores of the reconstruction)."""
 
+        share = self.motion_share
+        weights = losses.motion_weights(video, share) if share else None
+
         def compare(video, fake):
             real_features, real_scores = critic(critic.samples(video), dtype=self.critic_dtype)
             fake_features, fake_scores = critic(critic.samples(fake), dtype=self.critic_dtype)
             recon = losses.reconstruction_loss(
-                [real_features], [fake_features], self.normalize_features
+                [real_features], [fake_features], self.normalize_features, weights
             )
             return recon, real_scores, fake_scores
 

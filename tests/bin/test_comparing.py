@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import tensorflow as tf
 
+from nwt_tf.bin.draws import OPTIONS
 from nwt_tf.bin.measures.comparing import Generation
 
 
@@ -27,7 +28,7 @@ def test_a_preset_is_given_its_own_numbers_of_the_episodes(monkeypatch):
     monkeypatch.setattr(
         "nwt_tf.bin.measures.comparing.AudioToVideo.from_preset", lambda *_, **__: model
     )
-    options = SimpleNamespace(sampling="auto", seed=0, temperature=None, guidance=None)
+    options = SimpleNamespace(sampling="auto", seed=0, **dict.fromkeys(OPTIONS))
     clips = [
         {"record": SimpleNamespace(episode=name), "episode": 0, "mel": np.zeros((8, 80)),
          "video": np.zeros((2, 4, 4, 3), np.uint8)}

@@ -117,6 +117,29 @@ def test_generator_gradients_are_those_of_equation_8(trainer, batch, gradients):
         np.testing.assert_allclose(dense(found), dense(expected), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
+def test_what_moves_weighs_more_in_the_reconstruction_loss(trainer, batch, jit_compile):
+    moving = np.array(batch["video"])
+    moving[:, 1, :4] = 255 - moving[:, 1, :4]
+    video = to_unit_range(tf.constant(moving))
+    weighted = DVAETrainer(
+        trainer.dvae, trainer.critics, **WEIGHTS, motion_share=0.7, jit_compile=jit_compile
+    )
+    logs, _, _ = weighted._compiled(video, tf.constant([0, -1]), SEED, BETA, tf.constant(1.0))
+    fake, _ = trainer.dvae(video, tf.constant([0, -1]), split_seed(SEED, 0), training=True)
+    real, other = ([found for found, _ in trainer.critics(each)] for each in (video, fake))
+    weights = losses.motion_weights(video, 0.7)
+    expected = losses.reconstruction_loss(real, other, weights=weights)
+    assert abs(expected / losses.reconstruction_loss(real, other) - 1) > 0.01
+    np.testing.assert_allclose(logs["recon"], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_motion_share_is_a_share(trainer, share):
+    with pytest.raises(ValueError, match=f"motion_share must be from 0 to 1. Received: {share}"):
+        DVAETrainer(trainer.dvae, trainer.critics, motion_share=share)
+
+
 def test_half_the_scale_halves_the_gradients_and_not_the_logs(trainer, batch, gradients):
     video = to_unit_range(batch["video"])
     half = trainer._compiled(video, tf.constant([0, -1]), SEED, BETA, tf.constant(0.5))

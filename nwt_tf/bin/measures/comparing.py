@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline.synthetic import mouth_opening
+from nwt_tf.bin.draws import asked
 from nwt_tf.bin.measures.held_out import MouthFinder
 from nwt_tf.evaluation.comparison import Ruler, System, TrueClip, systems_table
 from nwt_tf.evaluation.prediction import measure_prediction
@@ -26,7 +27,7 @@ class Generation:
         self.model = AudioToVideo.from_preset(preset, sampling=options.sampling)
         self.kind = type(self.model.prior).__name__
         self._seed = options.seed
-        self.draws = self.model.options(temperature=options.temperature, guidance=options.guidance)
+        self.draws = self.model.options(**asked(options))
         self._coded, self._styles = [], []
 
     def videos(self, clips):
@@ -69,7 +70,7 @@ def generation(preset, clips, options):
     Args:
         preset: with a prior.
         clips: Clips; they are read twice, one batch of them is in memory at a time.
-        options: seed, temperature, guidance, sampling, `mouth` (MouthFinder's) and `compare`, a
+        options: seed, those of nwt_tf.bin.draws, sampling, `mouth` (MouthFinder's) and `compare`, a
             second preset or None.
 
     Returns:

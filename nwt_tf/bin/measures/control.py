@@ -10,6 +10,7 @@ import numpy as np
 from data_pipeline.synthetic import Clip, make_clip, mouth_opening
 from data_pipeline.synthetic_episode import look_named
 from data_pipeline.synthetic_reading import Traits, look_shares, read_traits
+from nwt_tf.bin.draws import asked
 from nwt_tf.evaluation.lipsync import correlation
 from nwt_tf.evaluation.reconstruction import reconstruct
 from nwt_tf.generation import styles
@@ -35,8 +36,7 @@ class Copy(NamedTuple):
 def control(preset, clips, options):
     """As `nwt evaluate` calls measure: clips are drawn here, max_clips of them an episode."""
     references = options.max_clips or REFERENCES
-    draws = {"temperature": options.temperature, "guidance": options.guidance}
-    return measure(preset, references, options.seed, **draws)
+    return measure(preset, references, options.seed, **asked(options))
 
 
 def measure(preset, references=REFERENCES, seed=0, **draws):

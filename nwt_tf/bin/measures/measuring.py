@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from data_pipeline.mel import MELS_PER_FRAME, SAMPLE_RATE, align, log_mel, mel_spectrogram
 from nwt_tf import presets
+from nwt_tf.bin.draws import asked
 from nwt_tf.bin.measures.held_out import MouthFinder
 from nwt_tf.evaluation.card import model_card
 from nwt_tf.evaluation.drift import measure_drift
@@ -34,7 +35,7 @@ def drift(preset, clips, options):
     Args:
         preset: with a prior.
         clips: Clips of an input_dir.
-        options: minutes, seed, temperature, guidance, sampling, `mouth` (MouthFinder's).
+        options: minutes, seed, those of nwt_tf.bin.draws, sampling, `mouth` (MouthFinder's).
 
     Returns:
         (figures of measure_drift, and `draws`, the codes' Options; picture: frames at equal
@@ -50,7 +51,7 @@ def drift(preset, clips, options):
     for clip in clips:
         finder.add(clip)
     mouth, _ = finder.find()
-    draws = model.options(temperature=options.temperature, guidance=options.guidance)
+    draws = model.options(**asked(options))
     codes = model.codes(waveform, episode=episode, seed=options.seed, **draws.figures())
     total = codes.shape[1]
     print(f"{total} frames drawn", flush=True)
