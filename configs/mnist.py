@@ -135,11 +135,16 @@ class Comparison:
 
 
 def frames():
-    """The comparison on video frames: a grid of Memcodes an eighth of the frame's sides."""
+    """The comparison on video frames: a grid of Memcodes an eighth of the frame's sides.
+
+    Normalised queries and a hundredth of the digits' KL: every quantiser gains by it.
+    """
     comparison = Comparison()
     comparison.model = dataclasses.replace(
-        comparison.model, stages=(16, 32, 64), hidden=96, single=False, code_dim=64
+        comparison.model, stages=(16, 32, 64), hidden=96, single=False, code_dim=64, normalize=True
     )
+    kl = (0.024, 0.0015)
+    comparison.loss_weights = LossWeights(memcodes=kl, gumbel_softmax=kl)
     comparison.train = dataclasses.replace(comparison.train, batch_size=16)
     return comparison
 

@@ -117,14 +117,16 @@ def test_generator_gradients_are_those_of_equation_8(trainer, batch, gradients):
         np.testing.assert_allclose(dense(found), dense(expected), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("jit_compile", [False, True], ids=["graph", "xla"])
-def test_what_moves_weighs_more_in_the_reconstruction_loss(trainer, batch, jit_compile):
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"jit_compile": True, "rematerialise_critics": True}],
+    ids=["graph", "xla_rematerialised"],
+)
+def test_what_moves_weighs_more_in_the_reconstruction_loss(trainer, batch, options):
     moving = np.array(batch["video"])
     moving[:, 1, :4] = 255 - moving[:, 1, :4]
     video = to_unit_range(tf.constant(moving))
-    weighted = DVAETrainer(
-        trainer.dvae, trainer.critics, **WEIGHTS, motion_share=0.7, jit_compile=jit_compile
-    )
+    weighted = DVAETrainer(trainer.dvae, trainer.critics, **WEIGHTS, motion_share=0.7, **options)
     logs, _, _ = weighted._compiled(video, tf.constant([0, -1]), SEED, BETA, tf.constant(1.0))
     fake, _ = trainer.dvae(video, tf.constant([0, -1]), split_seed(SEED, 0), training=True)
     real, other = ([found for found, _ in trainer.critics(each)] for each in (video, fake))
