@@ -119,7 +119,7 @@ def _mem8(config):
 
 
 def small():
-    """128x112 to 16x14 Memcodes, 13 M parameters; stabilised, bfloat16."""
+    """128x112 to 16x14 Memcodes, 14 M parameters; stabilised, bfloat16."""
     return DVAEConfig(
         model=Model(
             stem=32,

@@ -1,4 +1,4 @@
-"""Settings of `nwt mnist`: `small`, every figure of docs/memcodes.md, and `tiny` for tests.
+"""Settings of `nwt mnist`: `small`, which docs/memcodes.md starts from, and `tiny` for tests.
 
     nwt mnist --study=retrieval --data_dir=MNIST --output_dir=OUT
 

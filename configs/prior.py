@@ -37,7 +37,7 @@ def paper_har():
 
 
 def small():
-    """FAR of 10 M parameters for 16x14 Memcodes of GRID, whole 3 s clips, bfloat16.
+    """FAR of 11 M parameters for 16x14 Memcodes of GRID, whole 3 s clips, bfloat16.
 
     History is withheld and corrupted, and the style's KL weighed tenfold, because an hour of
     footage is learnt by heart otherwise. Figures: docs/results.md.

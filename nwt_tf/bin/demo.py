@@ -6,7 +6,7 @@ minute on two CPU cores.
 
 --train does the whole path instead, on footage that the program draws itself: shards, dVAE-Adv with
 its three critics, Memcodes, the FAR prior with its style encoder, an mp4 from sound that neither
-model has heard, and a sheet that shows truth, reconstruction and generation. A few minutes more.
+model has heard, and a sheet that shows truth, reconstruction and generation. Five to ten minutes.
 Its last line says how closely the generated mouth follows the true one: mouth_correlation, read
 from pixels by a rule whose own correlation on true frames is rule_correlation; both on unseen
 sound.
