@@ -163,7 +163,9 @@ def keep_likeliest(logits, options):
     chances = tf.exp(scaled - tf.reduce_max(scaled, axis=-1, keepdims=True))
     chances = chances / tf.reduce_sum(chances, axis=-1, keepdims=True)
     mass_before = tf.reduce_sum(tf.where(before, chances[..., None, :], 0.0), axis=-1)
-    return tf.where((rank < k) & (mass_before < options.top_p), logits, -math.inf)
+    # The likeliest always stays: float32 may have rounded top_p to 0.
+    kept = (rank == 0) | ((rank < k) & (mass_before < options.top_p))
+    return tf.where(kept, logits, -math.inf)
 
 
 def guide(logits, guidance):

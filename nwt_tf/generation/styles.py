@@ -41,11 +41,11 @@ def sample(style_dim, seed):
     return np.random.default_rng(seed).standard_normal(style_dim).astype(np.float32)
 
 
-def copy(dvae, prior, clips, seed=None):
+def copy(dvae, prior, clips, seed=None, sampled=True):
     """Style copy: the posterior q(z_l | z_r) of reference footage.
 
-    The codes z_r are drawn from the encoder's distribution, as those of the training were. Several
-    clips give the mean of their posteriors' means, weighted by their frames.
+    The codes z_r are taken as those of the prior's training were. Several clips give the mean of
+    their posteriors' means, weighted by their frames.
 
     Args:
         dvae: a DVAE.
@@ -53,6 +53,8 @@ def copy(dvae, prior, clips, seed=None):
         clips: iterable of uint8 [T, H, W, 3], the dVAE's height and width, at the prior's rate;
             of about a training clip's length, since longer ones are held in memory at once.
         seed: int to draw from the posterior as the paper does, or None for its mean.
+        sampled: whether the prior learnt codes drawn from the encoder's distribution, or the most
+            likely ones (AudioToVideo.sampled_codes).
 
     Returns:
         float32 [style_dim].
@@ -63,7 +65,8 @@ def copy(dvae, prior, clips, seed=None):
     total, frames = 0.0, 0
     for index, video in enumerate(clips):
         draw = 0 if seed is None else seed
-        codes = dvae.encode(to_unit_range(video)[None], tf.constant([draw, index]))
+        noise = tf.constant([draw, index]) if sampled else None
+        codes = dvae.encode(to_unit_range(video)[None], noise)
         posterior = prior.style_encoder(codes)
         # The codes' draws and the latent's must not share a seed.
         latent = posterior.mean if seed is None else posterior.sample(tf.constant([draw, ~index]))

@@ -106,7 +106,8 @@ class Trainer(keras.Model):
         skip_nonfinite: leave out updates whose loss or gradient is not finite, instead of stopping;
             the log skipped_updates counts them since the command's start. On one device.
         num_accumulated: parts that a replica's batch is computed in, one after the other; the
-            update is that of the whole batch, noise and normalize_features apart.
+            update is that of the whole batch, but for noise and what is normalised over a
+            batch (normalize_features, normalize_queries, normalize_audio).
         jit_compile: XLA for what is done with the gradients of all replicas before the update.
 
     Attributes:

@@ -72,6 +72,12 @@ def test_top_k_and_top_p_keep_the_likeliest(options, expected):
     np.testing.assert_array_equal(allowed(LOGITS, **options), np.bool_(expected))
 
 
+def test_one_code_is_kept_however_small_top_p_is():
+    kept = allowed(LOGITS, top_p=1e-39)  # 0 in float32
+    np.testing.assert_array_equal(kept.sum(-1), 1)
+    np.testing.assert_array_equal(kept.argmax(-1), np.argmax(LOGITS, -1))
+
+
 def test_draws_follow_the_kept_codes_chances():
     draws = 20_000
     logits = tf.constant(np.repeat(LOGITS[:1, None], draws, axis=0), tf.float32)

@@ -47,6 +47,15 @@ def test_a_copy_is_the_posterior_mean_of_the_reference_s_codes(models):
     assert np.abs(found - styles.copy(dvae, prior, [clip_of(7, seed=1)])).max() > 1e-4
 
 
+def test_a_copy_for_a_prior_of_the_likeliest_codes_takes_those(models):
+    dvae, prior = models
+    video = clip_of(7)
+    expected = prior.style_encoder(dvae.encode(to_unit_range(video)[None], None)).mean[0]
+    found = styles.copy(dvae, prior, [video], sampled=False)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert np.abs(found - styles.copy(dvae, prior, [video])).max() > 1e-4
+
+
 def test_clips_of_a_reference_count_by_their_frames(models):
     first, second = clip_of(8, seed=1), clip_of(4, seed=2)
     means = []

@@ -51,7 +51,8 @@ def style(model, numbers=None, video=None, seed=None):
             settings = ClipSettings.of_footage(model.footage)
         except ValueError as error:
             raise ValueError(f"--style_video cannot be cut as footage was: {error}.") from None
-        return styles.copy(model.dvae, model.prior, reference_clips(video, settings), seed)
+        clips = reference_clips(video, settings)
+        return styles.copy(model.dvae, model.prior, clips, seed, model.sampled_codes)
     if seed is not None:
         return styles.sample(model.prior.style_dim, seed)
     return None

@@ -95,7 +95,7 @@ def style_copy(model, looks, references, seed, generate):
         default, found = read_traits(plain, look), []
         for clip in clips:
             frames = _frames(model, clip)
-            style = styles.copy(model.dvae, model.prior, [frames])
+            style = styles.copy(model.dvae, model.prior, [frames], sampled=model.sampled_codes)
             video = model.generate(sound.voice.waveform, style=style, **options)
             _, carried = reconstruct(model.dvae, frames, model.episode_index(look.name))
             found.append(
