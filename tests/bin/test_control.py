@@ -18,7 +18,7 @@ class Drawer:
     own = Style(lean=1.0, warmth=0.1)
 
     def __init__(self, obeys):
-        self.obeys, self.sounds = obeys, {}
+        self.obeys, self.sounds, self.sampled_codes = obeys, {}, True
 
     def episode_index(self, name):
         return 0
@@ -57,7 +57,7 @@ def drawer(request, monkeypatch):
     monkeypatch.setattr(
         control.styles,
         "copy",
-        lambda dvae, prior, clips: control.read_traits(clips[0], LOOKS[1]),
+        lambda dvae, prior, clips, sampled: control.read_traits(clips[0], LOOKS[1]),
     )
     return drawer
 
