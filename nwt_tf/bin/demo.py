@@ -15,6 +15,7 @@ Every run starts anew: what an earlier demo left in --output_dir is removed firs
 holds anything else is refused.
 """
 
+import re
 import shutil
 import time
 from pathlib import Path
@@ -55,8 +56,9 @@ def make_room(output_dir: str) -> Path:
         raise ValueError(f"--output_dir={output_dir} is a file: name a folder.")
     if folder.is_dir() and any(folder.iterdir()):
         marked = (folder / MARKER).exists()
-        # What a demo that was killed was writing is named after what it would have become.
-        others = [path.name for path in folder.iterdir() if not path.name.startswith(MADE)]
+        # What a demo that was killed was writing is named NAME.PID.tmp (nwt_tf.files.whole).
+        names = {path.name: re.sub(r"\.\d+\.tmp$", "", path.name) for path in folder.iterdir()}
+        others = [name for name, made in names.items() if made not in MADE]
         if others or not marked:
             raise ValueError(
                 f"--output_dir={output_dir} holds files that no demo made"

@@ -167,6 +167,8 @@ def asked(model) -> tuple:
     from nwt_tf.bin.generating import steering
 
     takes = steering.takes(model, FLAGS.output, FLAGS.episode, FLAGS.decoder_episode)
+    for take in takes:  # several episodes have outputs of their own names
+        check_output(take.output)
     base = steering.style(model, FLAGS.style, FLAGS.style_video, FLAGS.style_seed)
     towards = FLAGS.style_to is not None
     other = steering.another_style(model, FLAGS.style_to) if towards else None
@@ -223,7 +225,8 @@ def check_output(path: str) -> None:
     """Refuses an output that cannot be written, before the work.
 
     Raises:
-        ValueError: it is no mp4, or its folder does not exist.
+        ValueError: it is no mp4, its folder does not exist, or it is a folder or a file that is
+            read.
     """
     if FLAGS.stream and path == live.PIPE:
         return
@@ -231,6 +234,13 @@ def check_output(path: str) -> None:
         raise ValueError(f"--output={path} must end in .mp4 (with --stream, or be -).")
     if not os.path.isdir(os.path.dirname(path) or "."):
         raise ValueError(f"--output={path}: there is no folder {os.path.dirname(path)}.")
+    if os.path.isdir(path):
+        raise ValueError(f"--output={path} is a folder: name a file.")
+    for flag in ("audio", "style_video", "style_to"):
+        source = FLAGS[flag].value
+        if source and os.path.exists(source) and os.path.exists(path):
+            if os.path.samefile(source, path):
+                raise ValueError(f"--output={path} is also --{flag}: name another file.")
 
 
 def numbers(flag: str) -> list[float]:

@@ -135,11 +135,12 @@ def test_the_folder_of_an_earlier_demo_is_emptied(tmp_path):
 def test_what_a_user_puts_into_a_demo_s_folder_is_kept(tmp_path):
     folder = demo.make_room(str(tmp_path / "demo"))
     (folder / f"demo.mp4.{os.getpid()}.tmp").write_text("of a killed demo")
-    (folder / "my_voice.wav").write_text("mine")
-    with pytest.raises(ValueError, match=r"files that no demo made \(my_voice.wav\)"):
-        demo.make_room(str(folder))
-    assert len(list(folder.iterdir())) == 3
-    (folder / "my_voice.wav").unlink()
+    for mine in ("my_voice.wav", "footage_of_mine.txt", "demo.mp4.bak"):
+        (folder / mine).write_text("mine")
+        with pytest.raises(ValueError, match=rf"files that no demo made \({mine}\)"):
+            demo.make_room(str(folder))
+        assert len(list(folder.iterdir())) == 3
+        (folder / mine).unlink()
     assert [path.name for path in demo.make_room(str(folder)).iterdir()] == [demo.MARKER]
 
 

@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -182,6 +183,16 @@ def test_words_are_spoken(root, tmp_path):
 def test_what_cannot_be_is_refused_in_one_line(root, tmp_path, capsys, flags, message):
     flags = [flag.replace("SPEECH", str(root / "speech.wav")) for flag in flags]
     generate_refused(root, tmp_path, capsys, message, *flags)
+
+
+@pytest.mark.parametrize("flags", [("--style_video=a.mp4",), ("--style_to=./a.mp4", "--stream")])
+def test_a_file_that_is_read_is_not_written_over(root, tmp_path, monkeypatch, capsys, flags):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(root / "reference.mp4", "a.mp4")
+    generate_refused(root, tmp_path, capsys, f"is also {flags[0].partition('=')[0]}", *flags)
+    shutil.copy("a.mp4", "a_episode_01.mp4")  # as the second of two episodes would be called
+    several = ("--style_video=a_episode_01.mp4", "--episode=none,episode_01")
+    generate_refused(root, tmp_path, capsys, "is also --style_video", *several)
 
 
 def generate_refused(root, tmp_path, capsys, message, *flags, **sound):
