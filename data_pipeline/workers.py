@@ -87,8 +87,14 @@ class WorkerPool:
 
     def __exit__(self, *exception) -> None:
         self._stop.value = 1
-        self._pool.shutdown(cancel_futures=True)
-        _share(None, None)
+        try:
+            self._pool.shutdown(cancel_futures=True)
+        except KeyboardInterrupt:  # a second Ctrl-C: what still runs is not waited for
+            for process in multiprocessing.active_children():
+                process.kill()
+            raise
+        finally:
+            _share(None, None)
 
     def in_order(
         self, function: Callable, tasks: Iterable[tuple], progress: "Progress | None" = None

@@ -11,8 +11,8 @@ Its last line says how closely the generated mouth follows the true one: mouth_c
 from pixels by a rule whose own correlation on true frames is rule_correlation; both on unseen
 sound.
 
-Every run starts anew: what an earlier demo left in --output_dir is removed first. A folder that
-holds anything else is refused.
+Every run starts anew: what an earlier demo left in --output_dir is removed, without --train when
+the new video is there. A folder that holds anything else is refused.
 """
 
 import re
@@ -35,23 +35,28 @@ flags.DEFINE_string(
 flags.DEFINE_string("episode", "none", "Whose look, of the preset's.", flag_values=FLAGS)
 flags.DEFINE_integer(
     # 2 leaves the most room above r = 0.7 of the three that docs/results.md has.
-    "seed", 2, "Of footage, trainings and generation.", lower_bound=0, flag_values=FLAGS
+    "seed", 2, "Of footage, trainings and generation.", 0, 2**31 - 1, flag_values=FLAGS
 )
 
 MARKER = ".made_by_nwt_demo"
 MADE = ("footage", "shards", "dvae", "codes", "prior", "demo.mp4", "contact_sheet.png", MARKER)
 
 
-def make_room(output_dir: str) -> Path:
-    """An empty folder for a demo.
+def check_room(output_dir: str, audio: str | None = None) -> Path:
+    """The folder that a demo may empty.
 
     Args:
-        output_dir: new, empty, or of an earlier demo, whose files are removed.
+        output_dir: new, empty, or of an earlier demo.
+        audio: a file that the demo reads.
 
     Raises:
-        ValueError: for a folder with other content, whose files all stay, or a file of that name.
+        ValueError: for a folder with other content, or with `audio` in it, or a file of that name.
     """
     folder = Path(output_dir)
+    if audio is not None and folder.resolve() in Path(audio).resolve().parents:
+        raise ValueError(
+            f"--audio={audio} lies in --output_dir={output_dir}, which is emptied: name a new folder."
+        )
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output_dir={output_dir} is a file: name a folder.")
     if folder.is_dir() and any(folder.iterdir()):
@@ -64,12 +69,22 @@ def make_room(output_dir: str) -> Path:
                 f"--output_dir={output_dir} holds files that no demo made"
                 f"{f' ({others[0]})' if others else ''}: name a new folder."
             )
-        for path in folder.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            elif path.name != MARKER:
-                path.unlink()
+    return folder
+
+
+def make_room(output_dir: str) -> Path:
+    """An empty folder for a demo: what an earlier one left there is removed.
+
+    Raises:
+        ValueError: as check_room, before anything is removed.
+    """
+    folder = check_room(output_dir)
     folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != MARKER:
+            path.unlink()
     (folder / MARKER).touch()
     return folder
 
@@ -80,17 +95,18 @@ def main() -> None:
         raise ValueError("--audio and --episode are of the shipped preset: leave them, or --train.")
     if FLAGS.audio is not None and not Path(FLAGS.audio).is_file():
         raise FileNotFoundError(f"--audio={FLAGS.audio}: no such file")
-    folder = make_room(FLAGS.output_dir)
+    check_room(FLAGS.output_dir, FLAGS.audio)
     print("Starting TensorFlow ...", flush=True)
     command.start_tensorflow()
     if FLAGS.train:
         from nwt_tf.bin.demos import demonstration
 
-        figures = demonstration.demonstrate(folder, FLAGS.seed)
+        figures = demonstration.demonstrate(make_room(FLAGS.output_dir), FLAGS.seed)
     else:
         from nwt_tf.bin.demos import speaking
 
-        figures = speaking.demonstrate(folder, FLAGS.audio, FLAGS.episode, FLAGS.seed)
+        video = speaking.speak(FLAGS.audio, FLAGS.episode, FLAGS.seed)
+        figures = speaking.write(make_room(FLAGS.output_dir), video)
     command.report(**figures, seconds=time.monotonic() - started)
 
 

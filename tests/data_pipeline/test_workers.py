@@ -1,5 +1,8 @@
 import io
 import os
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -50,3 +53,31 @@ def die():
 def test_a_killed_worker_is_one_line():
     with WorkerPool(2) as pool, pytest.raises(OSError, match="a worker process was killed"):
         list(pool.in_order(die, [(), ()]))
+
+
+def test_two_quick_interrupts_end_a_pool(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import pathlib, sys, time\n"
+        "from data_pipeline.workers import WorkerPool\n"
+        "def task(path):\n"
+        "    pathlib.Path(path).touch()\n"
+        "    time.sleep(60)\n"
+        "if __name__ == '__main__':\n"
+        "    with WorkerPool(2) as pool:\n"
+        "        list(pool.in_order(task, [(path,) for path in sys.argv[1:]]))\n"
+    )
+    begun = [tmp_path / "a", tmp_path / "b"]
+    process = subprocess.Popen(
+        [sys.executable, program, *begun], start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    try:
+        end = time.monotonic() + 60
+        while not all(path.exists() for path in begun) and time.monotonic() < end:
+            time.sleep(0.05)
+        for _ in range(2):
+            os.killpg(process.pid, signal.SIGINT)
+            time.sleep(0.3)
+        assert process.wait(20) != 0
+    finally:
+        process.kill()

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -142,6 +143,26 @@ def test_what_a_user_puts_into_a_demo_s_folder_is_kept(tmp_path):
         assert len(list(folder.iterdir())) == 3
         (folder / mine).unlink()
     assert [path.name for path in demo.make_room(str(folder)).iterdir()] == [demo.MARKER]
+
+
+def test_an_earlier_demo_stays_where_the_new_one_cannot_be(tmp_path, capsys):
+    folder = demo.make_room(str(tmp_path / "demo"))
+    (folder / "demo.mp4").write_text("old")
+    (folder / "footage").mkdir()
+    shutil.copy(speaking.VOICE, folder / "footage" / "mine.wav")
+    mine = f"--audio={folder / 'footage' / 'mine.wav'}"
+    for flags, said in (
+        (["--episode=nobody"], "nobody"),
+        ([mine], "lies in --output_dir"),
+        (["--seed=2147483648"], "--seed"),
+    ):
+        with pytest.raises(SystemExit) as exit_:
+            nwt.main(["demo", f"--output_dir={folder}", *flags])
+        assert exit_.value.code == 2
+        error = capsys.readouterr().err
+        assert said in error and error.count("\n") == 1
+        assert (folder / "demo.mp4").read_text() == "old"
+        assert (folder / "footage" / "mine.wav").exists()
 
 
 def test_a_folder_with_other_files_is_refused_and_kept(tmp_path, capsys):

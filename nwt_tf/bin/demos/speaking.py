@@ -1,5 +1,7 @@
 """`nwt demo` without a training: the shipped preset and a voice, an mp4 and its contact sheet."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from data_pipeline.media import read_audio, write_mp4
@@ -14,17 +16,22 @@ VOICE = SHIPPED / "voice.wav"  # espeak-ng says a sentence of the corpus' words
 LIPS = (0.6, 0.94, 0.25, 0.6)  # where the preset's subject has them: top, bottom, left, right
 
 
-def demonstrate(folder, audio=None, episode="none", seed=0):
-    """Sound to video, with the preset that ships with the package.
+class Spoken(NamedTuple):
+    """A voice and what was generated from it."""
+
+    waveform: np.ndarray  # float32 [N], 24 kHz
+    mel: np.ndarray  # float32 [4 T, 80], what each frame hears
+    video: np.ndarray  # uint8 [T, H, W, 3]
+    fps: float
+
+
+def speak(audio=None, episode="none", seed=0):
+    """Sound to video, with the preset that ships with the package; writes nothing.
 
     Args:
-        folder: a pathlib.Path to write into.
         audio: any file with sound; None is a sentence that comes with the package.
         episode: whose look, of the preset's.
         seed: of the draws.
-
-    Returns:
-        Figures: mp4, contact_sheet, frames, mouth_sound_correlation.
 
     Raises:
         ValueError: for a file without sound, or too little of it, or no such episode.
@@ -37,15 +44,29 @@ def demonstrate(folder, audio=None, episode="none", seed=0):
     except ValueError as error:
         raise ValueError(f"--audio={audio}: {error}") from error
     video = model.generate(waveform, episode=episode, seed=seed)
-    mp4 = folder / "demo.mp4"
-    write_mp4(mp4, map(contact_sheet.enlarged, video), model.fps, waveform)
-    print(f"wrote {mp4}: {len(video)} frames with their sound")
     mel = align_mel(model.mel(waveform[None]), len(video), model.fps)[0].numpy()
+    return Spoken(waveform, mel, video, model.fps)
+
+
+def write(folder, spoken):
+    """The mp4 and its contact sheet.
+
+    Args:
+        folder: a pathlib.Path to write into.
+        spoken: a Spoken.
+
+    Returns:
+        Figures: mp4, contact_sheet, frames, mouth_sound_correlation.
+    """
+    waveform, mel, video, fps = spoken
+    mp4 = folder / "demo.mp4"
+    write_mp4(mp4, map(contact_sheet.enlarged, video), fps, waveform)
+    print(f"wrote {mp4}: {len(video)} frames with their sound")
     sheet = folder / "contact_sheet.png"
     lips = lipsync.cut_out(lipsync.grey(video), LIPS)
-    contact_sheet.draw(sheet, [panel(video, lipsync.motion(lips), mel, model.fps)])
+    contact_sheet.draw(sheet, [panel(video, lipsync.motion(lips), mel, fps)])
     print(f"wrote {sheet}")
-    moved = lipsync.local_motion(lips, model.fps)
+    moved = lipsync.local_motion(lips, fps)
     return {
         "mp4": mp4,
         "contact_sheet": sheet,
