@@ -56,6 +56,24 @@ def required_stream(container, kind: str, path: str | os.PathLike):
     return stream
 
 
+def check_whole(container, path: str | os.PathLike) -> None:
+    """Refuses a file that was cut off: where its index, an mp4's, names bytes past its end.
+
+    Raises:
+        ValueError: It was.
+    """
+    held, named = os.path.getsize(path), 0
+    for stream in container.streams:
+        entries = getattr(stream, "index_entries", ())
+        if len(entries):
+            named = max(named, entries[-1].pos + entries[-1].size)
+    if named > held:
+        raise ValueError(
+            f"{path}: is cut off (its index names {named} bytes, it holds {held}); "
+            "copy or download it again"
+        )
+
+
 def origin_of(container) -> float:
     """Zero of the presentation timeline, in the container's own seconds.
 

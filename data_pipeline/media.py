@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from data_pipeline.containers import (
+    check_whole,
     decoded,
     open_container,
     origin_of,
@@ -54,18 +55,21 @@ class MediaInfo:
     duration: float  # seconds, 0 where the container does not tell
 
 
-def probe(path: str | os.PathLike, require: Iterable[str] = ()) -> MediaInfo:
+def probe(path: str | os.PathLike, require: Iterable[str] = (), whole: bool = False) -> MediaInfo:
     """What a media file holds, read from its headers and its first picture.
 
     Args:
         path: Video or audio file.
         require: Streams it must have: "video", "audio" or both.
+        whole: Whether a file that was cut off is refused.
 
     Raises:
         FileNotFoundError, IsADirectoryError: No such file.
         ValueError: Empty, truncated or no media file, or a required stream is missing.
     """
     with open_container(path) as container:
+        if whole:
+            check_whole(container, path)
         for kind in require:
             required_stream(container, kind, path)
         video, audio = stream_of(container, "video"), stream_of(container, "audio")
@@ -92,10 +96,12 @@ def read_audio(path: str | os.PathLike, sample_rate: int = 24000) -> np.ndarray:
 
     Raises:
         FileNotFoundError, IsADirectoryError: No such file.
-        ValueError: No media file, no audio stream, no samples, or samples that are not finite.
+        ValueError: No media file or a cut one, no audio stream, no samples, or samples that are not
+            finite.
     """
     with open_container(path) as container:
         stream = required_stream(container, "audio", path)
+        check_whole(container, path)
         frames = timed(container, packets_of(container, stream))
         waveform = to_waveform(resampled(frames, sample_rate))
     if not len(waveform):

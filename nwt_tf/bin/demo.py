@@ -55,7 +55,7 @@ def check_room(output_dir: str, audio: str | None = None) -> Path:
     folder = Path(output_dir)
     if audio is not None and folder.resolve() in Path(audio).resolve().parents:
         raise ValueError(
-            f"--audio={audio} lies in --output_dir={output_dir}, which is emptied: name a new folder."
+            f"--audio={audio} lies in --output_dir={output_dir}, which is emptied: name another."
         )
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output_dir={output_dir} is a file: name a folder.")

@@ -124,6 +124,24 @@ def test_errors_name_the_file_and_what_is_wrong(tmp_path):
             assert str(tmp_path / name) in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_file_that_was_cut_behind_its_index_is_refused(tmp_path):
+    path, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
+    frames = np.random.default_rng(0).integers(0, 256, (50, 64, 56, 3), np.uint8)
+    media.write_mp4(path, frames, 25.0, footage.clicks([0.5], 2.0))  # its index is at its front
+    whole = path.read_bytes()
+    for kept in (len(whole) // 2, len(whole) - 20):
+        cut.write_bytes(whole[:kept])
+        for read in (
+            media.read_audio,
+            lambda p: media.probe(p, whole=True),
+            lambda p: list(pipes.audio_pieces(p)),
+        ):
+            with pytest.raises(ValueError, match=f"cut.mp4: is cut off .* it holds {kept}"):
+                read(cut)
+    assert media.probe(cut).fps == 25.0  # nwt build_dataset takes what there is, and says so
+    media.probe(path, whole=True)
+
+
 def test_missing_streams_and_samples(tmp_path):
     silent = footage.write(tmp_path / "s.mp4", footage.scenes([10]), np.arange(10) / 25)
     assert not media.probe(silent).has_audio

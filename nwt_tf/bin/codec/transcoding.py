@@ -55,7 +55,7 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
         raise ValueError(f"key_seconds must be positive and finite. Received: {key_seconds}")
     check_folder(output)
     require = ("video", "audio") if coder == "prior" else ("video",)
-    info = probe(path, require=require)
+    info = probe(path, require=require, whole=True)
     model = Model(preset)
     fps = model.footage["fps"]
     index = index_frames(path)
