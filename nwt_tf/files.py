@@ -20,9 +20,10 @@ def whole(path):
         A pathlib path in the same folder.
 
     Raises:
-        OSError: it cannot be written; it names `path`.
+        OSError: it cannot be written, or is no file; it names `path`.
     """
     path = Path(path)
+    _check_replaceable(path)
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         yield beside
@@ -41,12 +42,28 @@ def write_text(path, text):
         beside.write_text(text, encoding="utf-8")
 
 
-def check_folder(path):
-    """Refuses a file to write whose folder is missing, before work that would be lost.
+def check_output(path, ending=""):
+    """Refuses a file that could not be written, before work that would be lost.
+
+    Args:
+        path: of the file.
+        ending: that its name must have.
 
     Raises:
-        FileNotFoundError: naming the folder.
+        ValueError: another ending.
+        OSError: no such folder to write it in, or what has its name is no file.
     """
     path = Path(path)
+    if not path.name.endswith(ending):
+        raise ValueError(f"{path}: must end in {ending}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} in")
+    _check_replaceable(path)
+
+
+def _check_replaceable(path):
+    """Renaming over a device or a pipe would remove it."""
+    if path.is_dir():
+        raise IsADirectoryError(f"{path}: is a folder: name a file")
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path}: is a device or a pipe: name a file")

@@ -10,6 +10,7 @@ import time
 from absl import flags
 
 from nwt_tf.bin import command
+from nwt_tf.files import check_output
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("preset", None, "Preset or workdir.", flag_values=FLAGS, required=True)
@@ -39,8 +40,7 @@ flags.DEFINE_float(
 
 
 def main() -> None:
-    if not FLAGS.output.endswith(".nwt"):
-        raise ValueError(f"--output={FLAGS.output} must end in .nwt.")
+    check_output(FLAGS.output, ".nwt")
     command.start_tensorflow()
     from nwt_tf.bin.codec.transcoding import compress
 

@@ -9,6 +9,7 @@ import time
 from absl import flags
 
 from nwt_tf.bin import command
+from nwt_tf.files import check_output
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_string("preset", None, "Preset or workdir.", flag_values=FLAGS, required=True)
@@ -19,8 +20,7 @@ flags.DEFINE_float("end", None, "Seconds to end at.", 0.0, flag_values=FLAGS)
 
 
 def main() -> None:
-    if not FLAGS.output.endswith(".mp4"):
-        raise ValueError(f"--output={FLAGS.output} must end in .mp4.")
+    check_output(FLAGS.output, ".mp4")
     command.start_tensorflow()
     from nwt_tf.bin.codec.transcoding import decompress
 

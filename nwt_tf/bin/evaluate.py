@@ -26,7 +26,7 @@ from typing import NamedTuple
 from absl import flags
 
 from nwt_tf.bin import command, draws
-from nwt_tf.files import check_folder
+from nwt_tf.files import check_output
 
 
 class Measure(NamedTuple):
@@ -104,7 +104,9 @@ def main() -> None:
     if FLAGS.sheet and FLAGS.what == "codec":
         raise ValueError("--what=codec draws no sheet: its curves go to --output_dir.")
     if FLAGS.sheet:
-        check_folder(FLAGS.sheet)
+        check_output(FLAGS.sheet, ".png")
+    if FLAGS.card:
+        check_output(FLAGS.card, ".md")
     if FLAGS.preset is None and (FLAGS.what != "footage" or FLAGS.card):
         raise ValueError("--preset must be given.")
     command.start_tensorflow()

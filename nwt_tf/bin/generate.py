@@ -23,6 +23,7 @@ import time
 
 from absl import flags
 
+from nwt_tf import files
 from nwt_tf.bin import command, draws
 from nwt_tf.bin.generating import live, speech
 
@@ -225,17 +226,13 @@ def check_output(path: str) -> None:
     """Refuses an output that cannot be written, before the work.
 
     Raises:
-        ValueError: it is no mp4, its folder does not exist, or it is a folder or a file that is
-            read.
+        ValueError, OSError: as files.check_output, or it is a file that is read.
     """
     if FLAGS.stream and path == live.PIPE:
         return
-    if not path.endswith(".mp4"):
-        raise ValueError(f"--output={path} must end in .mp4 (with --stream, or be -).")
-    if not os.path.isdir(os.path.dirname(path) or "."):
-        raise ValueError(f"--output={path}: there is no folder {os.path.dirname(path)}.")
-    if os.path.isdir(path):
-        raise ValueError(f"--output={path} is a folder: name a file.")
+    if path == live.PIPE:
+        raise ValueError("--output=- is of --stream: name a file that ends in .mp4.")
+    files.check_output(path, ".mp4")
     for flag in ("audio", "style_video", "style_to"):
         source = FLAGS[flag].value
         if source and os.path.exists(source) and os.path.exists(path):

@@ -132,6 +132,11 @@ def test_evaluate_measures_footage_without_a_preset(root):
             ("--preset={root}/prior", "--data_dir={root}/shards", "--sheet={root}/none/a.png"),
             "/none: no such folder to write a.png in",
         ),
+        (("--preset={root}/prior", "--data_dir={root}/shards", "--sheet=a.txt"), "end in .png"),
+        (
+            ("--preset={root}/prior", "--data_dir={root}/shards", "--card={root}/none/a.md"),
+            "/none: no such folder to write a.md in",
+        ),
         (
             ("--preset={root}/prior", "--what=codec", "--data_dir={root}/shards", "--sheet=a.png"),
             "--what=codec draws no sheet",

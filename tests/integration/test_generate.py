@@ -177,7 +177,7 @@ def test_words_are_spoken(root, tmp_path):
         (["--style_to=seed:1", "--style_sweep=1"], "Give one of --style_to and --style_sweep"),
         (["--style_sweep=4"], "4 variates, 0 to 3. Received: 4"),
         (["--text=hello"], "Give one of --audio and --text"),
-        (["--output=nowhere/a.mp4"], "there is no folder nowhere"),
+        (["--output=nowhere/a.mp4"], "nowhere: no such folder to write a.mp4 in"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(root, tmp_path, capsys, flags, message):

@@ -66,7 +66,7 @@ def test_from_pipe_to_pipe_the_video_alone_is_on_standard_output(root):
     ("arguments", "named"),
     [
         (["--output=x.avi", "--stream"], "must end in .mp4"),
-        (["--output=-"], "must end in .mp4 (with --stream, or be -)"),
+        (["--output=-"], "--output=- is of --stream"),
         (["--output=x.mp4", "--top_p=0"], "top_p must lie in (0, 1]"),
         (["--output=x.mp4", "--sampling=parallel"], "FAR draws a frame at once"),
         (["--output=x.mp4", "--stream", "--audio=short.wav"], "short.wav: The sound is 0.100 s"),

@@ -25,7 +25,7 @@ from nwt_tf.codec.choice import distortion_weight
 from nwt_tf.codec.coding import Encoder, decode
 from nwt_tf.codec.container import CODES, Packet, Reader, Writer
 from nwt_tf.codec.header import MAX_CHUNK_CODES
-from nwt_tf.files import check_folder, whole
+from nwt_tf.files import whole
 
 RENDER_FRAMES = 64  # at a time
 SETTLING = 0.08  # seconds
@@ -53,7 +53,6 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
     lam = distortion_weight(quality)
     if not 0 < key_seconds < math.inf:
         raise ValueError(f"key_seconds must be positive and finite. Received: {key_seconds}")
-    check_folder(output)
     require = ("video", "audio") if coder == "prior" else ("video",)
     info = probe(path, require=require, whole=True)
     model = Model(preset)

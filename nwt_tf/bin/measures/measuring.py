@@ -95,7 +95,6 @@ def write_card(path, preset, figures, pictures, source, about=None):
         The paths written, the card's last.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     config, links = presets.read_config(preset), {}
     for what, picture in pictures.items():
         if picture is not None:
