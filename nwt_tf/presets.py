@@ -6,6 +6,7 @@ storages: float32, float16, or int8 with one scale a row of the input (`int8`).
 
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,23 @@ def read_config(name_or_dir):
     if found != FORMAT:
         raise ValueError(f"{path} has format {found}; this version of nwt_tf reads {FORMAT}.")
     return config
+
+
+def read_footage(name_or_dir):
+    """The section of config.json that says how footage is cut, as a dict: fps, episodes, and more.
+
+    Raises:
+        ValueError: as read_config; there is none, or its fps is no number above 0.
+    """
+    footage = read_config(name_or_dir).get("footage")
+    fps = footage.get("fps") if isinstance(footage, dict) else None
+    is_number = isinstance(fps, int | float) and not isinstance(fps, bool)
+    if not is_number or not 0 < fps < math.inf or not isinstance(footage.get("episodes"), dict):
+        path = locate(name_or_dir) / "config.json"
+        raise ValueError(
+            f"{path} must have a section 'footage' with its fps, above 0, and its episodes."
+        )
+    return footage
 
 
 def best_entries(folder):

@@ -216,6 +216,17 @@ def test_a_config_that_cannot_be_read_is_named(folder, content, named):
         presets.read_config(folder)
 
 
+@pytest.mark.parametrize(
+    "footage",
+    [None, [], {"episodes": {}}, {"fps": "25", "episodes": {}}, {"fps": 0, "episodes": {}},
+     {"fps": float("nan"), "episodes": {}}, {"fps": True, "episodes": {}}, {"fps": 25.0}],
+)  # fmt: skip
+def test_footage_that_cannot_be_cut_is_named(folder, footage):
+    presets.write_config(folder, footage=footage)
+    with pytest.raises(ValueError, match="config.json must have a section 'footage' with its fps"):
+        presets.read_footage(folder)
+
+
 def test_a_fingerprint_tells_values_apart_and_nothing_else(toy, folder, tmp_path):
     own = presets.fingerprint(folder, "dvae")
     assert len(own) == 8

@@ -129,8 +129,10 @@ def input_of_training() -> None:
         raise ValueError("--what=input needs --data_dir=SHARDS and --config=dvae:VARIANT.")
     command.start_tensorflow()
     from nwt_tf.bin.benchmarks import input_speed
+    from nwt_tf.bin.training.assembly import check_least
 
     settings = FLAGS.config.train
+    check_least(settings)
     figures = input_speed.measure(
         FLAGS.data_dir, settings.batch_size, settings.clip_frames, FLAGS.steps
     )

@@ -88,7 +88,7 @@ flags.DEFINE_list(
     "top,bottom,left,right as shares of the picture, where it should not be learnt.",
     flag_values=FLAGS,
 )
-flags.DEFINE_float("minutes", 10.0, "drift: of video.", 0.01, flag_values=FLAGS)
+flags.DEFINE_float("minutes", 10.0, "drift: of video.", 0.01, 1440.0, flag_values=FLAGS)
 
 
 def main() -> None:

@@ -95,7 +95,7 @@ class AudioToVideo:
         return cls(
             DVAE.from_preset(name_or_dir, dtype),
             prior,
-            config["footage"],
+            presets.read_footage(name_or_dir),
             config["default_style"],
             episode_styles=config.get("episode_styles"),
             sampled_codes=config.get("codes", {}).get("sampled", True),

@@ -52,6 +52,13 @@ def test_what_does_not_fit_the_batch_is_refused(prior_config):
         prior_trainer(dataclasses.replace(prior_config, loss=loss))
 
 
+@pytest.mark.parametrize("name", assembly.LEAST)
+def test_numbers_that_are_too_small_are_refused(prior_config, name):
+    least = assembly.LEAST[name][0]
+    with pytest.raises(ValueError, match=f"config.train.{name} must be at least {least}: "):
+        prior_trainer(changed(prior_config, **{name: least - 1}))
+
+
 def test_a_rematerialised_prior_lays_taps_out_again_and_gives_the_same(prior_config):
     runs = []
     for switch in (False, True):

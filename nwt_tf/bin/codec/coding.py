@@ -40,7 +40,7 @@ class Model:
     def __init__(self, preset):
         self.preset, self.config = preset, presets.read_config(preset)
         self.dvae = DVAE.from_preset(preset)
-        self.footage = self.config["footage"]
+        self.footage = presets.read_footage(preset)
         self.episodes = {"none": -1} | self.footage["episodes"]
         self._prior = None
 

@@ -35,7 +35,7 @@ class Clips:
 
     def __init__(self, preset, input_dir=None, data_dir=None, split="test", limit=None):
         if preset is not None:
-            self.footage = presets.read_config(preset)["footage"]
+            self.footage = presets.read_footage(preset)
         elif data_dir is not None:
             self.footage = {**Manifest.load(data_dir).config, "episodes": {}}
         else:

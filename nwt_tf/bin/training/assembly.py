@@ -20,8 +20,32 @@ from nwt_tf.training.dvae_trainer import DVAETrainer
 from nwt_tf.training.prior_trainer import PriorTrainer
 from nwt_tf.training.schedules import adam, learning_rate
 
+# The least of a config's `train`, and why.
+LEAST = {
+    "steps": (1, "updates of the weights"),
+    "batch_size": (1, "clips of a step"),
+    "clip_frames": (2, "a single frame has no motion"),
+    "log_every": (1, "so many steps are a round"),
+    "validate_every": (1, "steps between validations"),
+    "steps_per_execution": (1, "steps of a call from the host"),
+}
+
 # Layers whose inputs, laid side by side for a matrix product, are many times the inputs.
 LAID_OUT = (CausalConv1D, CausalConv3D, SpatiallyConnected3D)
+
+
+def check_least(settings):
+    """Refuses a config's `train` with a number below its LEAST.
+
+    Raises:
+        ValueError: naming it.
+    """
+    for name, (least, why) in LEAST.items():
+        if getattr(settings, name) < least:
+            raise ValueError(
+                f"config.train.{name} must be at least {least}: {why}. "
+                f"Received: config.train.{name}={getattr(settings, name)}"
+            )
 
 
 @contextlib.contextmanager
@@ -33,8 +57,9 @@ def devices(settings, num_gpus=None):
         num_gpus: of each host; None for all.
 
     Raises:
-        ValueError: see distribution.strategy.
+        ValueError: see check_least and distribution.strategy.
     """
+    check_least(settings)
     chosen = strategy(num_gpus)
     tf.config.experimental.enable_tensor_float_32_execution(settings.tensor_float_32)
     keras.utils.set_random_seed(settings.seed)  # the initial weights

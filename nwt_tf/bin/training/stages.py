@@ -123,16 +123,6 @@ def _prepared(batches, data_dir, workdir, config, num_gpus, footage):
         What `train` takes as its dataset.
     """
     settings = config.train
-    if settings.clip_frames < 2:
-        raise ValueError(
-            "config.train.clip_frames must be at least 2: a single frame has no motion. "
-            f"Received: config.train.clip_frames={settings.clip_frames}"
-        )
-    if settings.log_every < 1:
-        raise ValueError(
-            "config.train.log_every must be at least 1: so many steps are a round. "
-            f"Received: config.train.log_every={settings.log_every}"
-        )
     with assembly.devices(settings, num_gpus):
         check_workdir(
             workdir,
