@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -43,8 +44,14 @@ class ClipSettings:
 
     def __post_init__(self):
         for name in ("height", "width", "fps", "segment_seconds", "max_seconds"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be positive. Received: {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"{name} must be positive and finite. Received: {getattr(self, name)}"
+                )
+        if not 0 <= self.min_seconds < math.inf:
+            raise ValueError(
+                f"min_seconds must be at least 0 and finite. Received: {self.min_seconds}"
+            )
         if self.frame_encoding not in ENCODINGS:
             raise ValueError(
                 f"frame_encoding must be jpeg, png or raw. Received: {self.frame_encoding}"

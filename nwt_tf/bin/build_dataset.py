@@ -120,6 +120,8 @@ def _inspect() -> None:
 
 
 def _workers() -> dict:
+    if FLAGS.beam_args and FLAGS.runner != "beam":
+        raise ValueError(f"--beam_args={FLAGS.beam_args} is of --runner=beam: give both.")
     return {
         "num_workers": FLAGS.num_workers,
         "runner": FLAGS.runner,

@@ -192,6 +192,8 @@ def describe(error: Exception) -> str:
     text = str(error)
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         text = f"{error.filename}: {error.strerror}"
+        if isinstance(error, FileExistsError) and os.path.isfile(error.filename):
+            text = f"{error.filename}: is a file, and a folder is asked for"
     first, *others = re.split(r"(?<=[.!?]) ", " ".join(text.split()))
     for sentence in others:
         if len(first) + len(sentence) >= _MAX_ERROR_CHARS:

@@ -76,8 +76,10 @@ flags.DEFINE_enum(
 
 def main() -> None:
     check_output(FLAGS.output)
-    for flag in ("style_mix", "style_values"):
+    for flag, of in (("style_mix", "style_to"), ("style_values", "style_sweep")):
         numbers(flag)
+        if FLAGS[flag].present and FLAGS[of].value is None:
+            raise ValueError(f"--{flag} is of --{of}: give both.")
     if FLAGS.stream:
         with live.printing_aside(FLAGS.output) as target:
             stream(target)

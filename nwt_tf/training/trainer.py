@@ -89,7 +89,11 @@ def reading_batches():
     try:
         yield
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        raise DataError(f"A training batch cannot be read: {reason_of(error)}") from error
+        reason = reason_of(error).removesuffix(".")
+        raise DataError(
+            f"A training batch cannot be read: {reason}; nwt build_dataset --inspect=DATA_DIR "
+            "names the shard"
+        ) from error
 
 
 class Trainer(keras.Model):

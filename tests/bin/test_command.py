@@ -98,6 +98,7 @@ def raising(error: BaseException):
     [
         (ValueError("no sound\n  in a.mp4"), "no sound in a.mp4"),
         (FileNotFoundError(2, "No such file or directory", "a.mp4"), "a.mp4: No such file or dir"),
+        (FileExistsError(17, "File exists", __file__), "test_command.py: is a file, and a folder"),
         (OSError("disk full"), "disk full"),
         (ValueError(), "ValueError"),
     ],

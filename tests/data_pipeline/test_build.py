@@ -1,5 +1,6 @@
 import dataclasses
 import errno
+import math
 import pickle
 
 import cv2
@@ -232,6 +233,8 @@ def test_a_dataset_stays_where_its_replacement_fails(folder, tmp_path, monkeypat
     [
         ({"fps": 0.0}, "fps must be positive"),
         ({"height": -1}, "height must be positive"),
+        ({"segment_seconds": math.nan}, "segment_seconds must be positive and finite"),
+        ({"min_seconds": -1.0}, "min_seconds must be at least 0"),
         ({"crop": (1, 2)}, "crop must be"),
         ({"crop": (0, 400, 0, 0)}, "does not fit in a picture of 48 rows and 64 columns"),
         ({"trim_seconds": 1.5}, "trim_seconds must be"),

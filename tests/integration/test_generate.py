@@ -175,6 +175,8 @@ def test_words_are_spoken(root, tmp_path):
         (["--style_to=seed:1", "--style_mix=1.5"], "must lie in [0, 1]"),
         (["--style_to=seed:1", "--style_mix=half"], "--style_mix=half must be numbers"),
         (["--style_to=seed:1", "--style_sweep=1"], "Give one of --style_to and --style_sweep"),
+        (["--style_mix=0.5"], "--style_mix is of --style_to: give both"),
+        (["--style_values=1"], "--style_values is of --style_sweep: give both"),
         (["--style_sweep=4"], "4 variates, 0 to 3. Received: 4"),
         (["--text=hello"], "Give one of --audio and --text"),
         (["--output=nowhere/a.mp4"], "nowhere: no such folder to write a.mp4 in"),
