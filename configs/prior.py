@@ -22,7 +22,11 @@ from configs.prior_fields import (
 
 
 def paper():
-    """Table 5 and C.2.2 as printed."""
+    """Table 5 and C.2.2 as printed.
+
+    The initial weights, which the paper leaves open: the audio encoder of every prior starts with
+    unit spread over 16 training clips (AudioEncoder.calibrate); layers.initializers has the rest.
+    """
     return PriorConfig()
 
 

@@ -251,10 +251,16 @@ class AudioToVideo:
     def frames(self, codes, episode="none"):
         """Renders codes, chunk by chunk: yields uint8 [H, W, 3] frames. Episode as in session.
 
+        Args:
+            codes: int [1, T, h, w, heads].
+
         Raises:
-            ValueError: for codes of another grid or codebook, or an unknown episode.
+            ValueError: for codes of several videos, another grid or codebook, or an unknown
+                episode.
         """
         codes = tf.cast(tf.convert_to_tensor(codes), tf.int32)
+        if codes.shape[:1] != (1,):
+            raise ValueError(f"codes must be one video's, [1, ...]. Received: {codes.shape}")
         check_codes(codes, self.dvae.grid, self.dvae.num_heads, self.dvae.num_codes)
         state = self.rendering.start(tf.constant(self.episode_vector(self.dvae, episode)))
         for first in range(0, codes.shape[1], self.chunk_frames):

@@ -35,7 +35,8 @@ class MelSpectrogram(keras.layers.Layer):
     """Waveform -> log mel spectrogram (Table 7: Hann 800 in FFT 1024, hop 200, centred, power 2).
 
     Input: float [B, N], 24 kHz mono in [-1, 1]. Output: float32 [B, 1 + N // 200, 80], the natural
-    logarithm of the power, floored at 1e-5.
+    logarithm of the power, floored at 1e-5; the table has neither logarithm nor floor, both are
+    Tacotron 2's way, which the paper cites.
     """
 
     def __init__(self, **kwargs):

@@ -59,7 +59,11 @@ class HAR(MAR):
         return self.as_logits(self.output_layer(hidden))  # [n, heads, num_codes]
 
     def logits(self, codes, conditioning):
-        """Logits of every head from the Memcodes before and the heads before it; see MAR."""
+        """Logits of every head from the Memcodes before and the heads before it; see MAR.
+
+        The heads before count as history: what a training corrupts or leaves out of `codes`, it
+        does in the predicted Memcode too.
+        """
         features = self.body(codes, conditioning)
         features = ops.reshape(features, (-1, features.shape[-1]))
         logits = self._head_logits(features, ops.reshape(codes, (-1, self.num_heads)))

@@ -47,7 +47,7 @@ class StudyTrainer(Trainer):
             on to this one, in a straight line; () for never. Noise makes codes that correct each
             other's errors, and what is measured are codes without noise. Not in the paper.
         temperatures: (first, last, steps) of the exponential annealing of GumbelSoftmax.
-        Others: see Trainer.
+        Others: see Trainer; a study trains on one device, each batch in one part.
     """
 
     LOGS = ("recon", "quantizer", "pixel_l1", "gradient_norm", "critic/loss")

@@ -155,7 +155,8 @@ class StopOnSignal(keras.callbacks.Callback):
         # A host that stopped alone would leave the others waiting for its gradients.
         self.model.stop_training = self.hosts < 2
         signal.signal(signal.SIGINT, self.before[signal.SIGINT])
-        print(f"{self.stopped_by}: stopping after this round", flush=True)
+        what = "call" if self.hosts < 2 else "round"
+        print(f"{self.stopped_by}: stopping after this {what}", flush=True)
 
     def on_epoch_end(self, epoch, logs=None):
         if self.hosts > 1 and any(over_hosts(self.stopped_by is not None)):

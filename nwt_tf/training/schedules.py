@@ -117,8 +117,8 @@ class Adam(AppliesSums, keras.optimizers.Adam):
 
     @tf.function
     def update_norm(self):
-        """The norm of the last update, from the moments that it left."""
-        done = ops.cast(self.iterations, "float32")
+        """The norm of the last update, from the moments that it left; 0 before the first."""
+        done = ops.cast(ops.maximum(self.iterations, 1), "float32")
         rate = self._learning_rate
         if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
             rate = rate(self.iterations - 1)

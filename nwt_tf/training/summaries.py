@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,8 +71,10 @@ class Summaries(keras.callbacks.Callback):
             for tag, picture in (pictures or {}).items():
                 self._write_picture(tag, picture)
         self.writer.flush()
+        # JSON has no NaN: null, where a loss that skip_nonfinite left out was not finite.
+        figures = {tag: value if math.isfinite(value) else None for tag, value in scalars.items()}
         with open(self.workdir / "metrics.jsonl", "a") as file:
-            file.write(json.dumps({"step": step, **scalars}) + "\n")
+            file.write(json.dumps({"step": step, **figures}) + "\n")
 
     def _write_picture(self, tag, picture):
         folder = self.workdir / "pictures"

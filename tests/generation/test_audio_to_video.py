@@ -132,6 +132,12 @@ def test_episodes_by_name(task):
         task.episode_index("second")
 
 
+def test_codes_of_two_videos_are_not_rendered_at_once(task):
+    codes = np.zeros((2, 3, *task.dvae.grid, task.dvae.num_heads), np.int32)
+    with pytest.raises(ValueError, match="codes must be one video's"):
+        next(task.frames(codes))
+
+
 @pytest.mark.parametrize(
     ("sound", "named"),
     [

@@ -205,6 +205,11 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
     assert [x["skipped_updates"] for x in lines if "skipped_updates" in x] == [0, 1, 1, 1]
     assert all(np.isfinite(value).all() for value in state_of(toy))
+    assert "NaN" not in (tmp_path / "metrics.jsonl").read_text()  # which JSON has not
+
+
+def test_before_its_first_update_nothing_was_updated():
+    assert Toy().update_norms()["update_norm"] == 0.0
 
 
 def test_a_batch_that_cannot_be_read_ends_the_training_with_what_is_wrong(tmp_path):
