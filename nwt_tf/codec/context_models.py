@@ -1,4 +1,4 @@
-"""Adaptive context mixing over Memcodes (docs/codec.md, section 5).
+"""Adaptive context mixing over Memcodes (docs/codec.md, section 6).
 
 Codes go in raster order, heads inner. Where there is a frame before, a first decision says whether
 a code changed; the code itself follows, if it must, bit by bit. Each decision is seen in several

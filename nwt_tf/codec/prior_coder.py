@@ -1,4 +1,4 @@
-"""Coder `prior`: context mixing with a prior network's probabilities (docs/codec.md, section 6).
+"""Coder `prior`: context mixing with a prior network's probabilities (docs/codec.md, section 7).
 
 The network reaches this module as a predictor, an object with
 

@@ -1,4 +1,4 @@
-"""A binary range coder and the integer arithmetic of its probabilities (docs/codec.md, section 5).
+"""A binary range coder and the integer arithmetic of its probabilities (docs/codec.md, section 6).
 
 Everything a decoder must repeat exactly is integer arithmetic on 64-bit words, so that the same
 bytes come out of any machine. Compiled by numba: the coder is called for every binary decision.

@@ -1,4 +1,4 @@
-"""Real numbers rounded alike on every machine (docs/codec.md, section 6).
+"""Real numbers rounded alike on every machine (docs/codec.md, section 7).
 
 Two machines that compute the same number differ by rounding errors, and where it lies near the
 border of two steps they would round it to different ones. The encoder lists those numbers, and

@@ -1,4 +1,4 @@
-"""A reader of `.nwt` files written from docs/codec.md alone, in plain Python: sections 1 to 4."""
+"""A reader of `.nwt` files written from docs/codec.md alone, in plain Python: sections 1 to 5."""
 
 import struct
 

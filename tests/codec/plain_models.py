@@ -1,4 +1,4 @@
-"""Sections 5 and 6 of docs/codec.md, from the document alone, in plain Python."""
+"""Sections 6 and 7 of docs/codec.md, from the document alone, in plain Python."""
 
 import math
 
