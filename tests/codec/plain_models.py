@@ -51,7 +51,7 @@ def close_calls(payload, position, values):
 
 
 def masses(log_p, rounded):
-    """Section 6: mass of every code of every symbol, of 16 ln P as whole numbers."""
+    """Section 7: mass of every code of every symbol, of 16 ln P as whole numbers."""
     k = np.clip(-rounded.reshape(log_p.shape), 0, 255)
     return [[round(2**20 * math.exp(-n / 16)) + 1 for n in row] for row in k.tolist()]
 
@@ -61,7 +61,7 @@ def share(a, b):
 
 
 class ContextReader:
-    """Section 5, and with masses section 6."""
+    """Section 6, and with masses section 7."""
 
     def __init__(self, shape, num_codes):
         self.shape, self.num_codes = shape, num_codes

@@ -73,7 +73,7 @@ class Leaning(Predictor):
 
 
 def test_a_prior_s_probabilities_of_another_machine():
-    """Section 6 but the network; numbers close to a border fall to the other side here."""
+    """Section 7 but the network; numbers close to a border fall to the other side here."""
     shape, file = (2, 3, 3), io.BytesIO()
     codes = speechlike(12, shape, 6, rate=0.4)
     write_codes(file, header_of("prior", shape, 6, 5), codes, 2, Leaning(18, 6))
