@@ -18,6 +18,7 @@ from nwt_tf.layers.mel import (
     N_FFT,
     SAMPLE_RATE,
     MelSpectrogram,
+    first_mel,
 )
 from nwt_tf.models.prior import Conditioning
 
@@ -156,15 +157,9 @@ class Listening:
             sound=sound[:, drop:], first=state.first + drop, sampler=sampler
         )
 
-    def _first_mel(self, frames):
-        """The first mel frame that video frames read (align_mel), int64."""
-        return tf.cast(
-            tf.floor(tf.cast(frames, tf.float64) * (MEL_RATE / self.fps) + 0.5), tf.int64
-        )
-
     def _first_sample(self, frame):
         """The first sample that a video frame reads, below 0 near the start of a clip."""
-        return self._first_mel(frame) * HOP_LENGTH - N_FFT // 2
+        return first_mel(frame, self.fps) * HOP_LENGTH - N_FFT // 2
 
     def _window_conditioning(self, sound, first, frame, received, total):
         """Audio features of the chunk that begins at `frame`: [B, chunk_frames, s, s, A].
@@ -184,10 +179,10 @@ class Listening:
         part = tf.reshape(tf.pad(part, [(0, 0), (left, right)]), (-1, length))
         mel = self.mel.of_frames(tf.signal.frame(part, N_FFT, HOP_LENGTH))  # [B, mels, 80]
         frames = frame - self.before + tf.range(self.window_frames, dtype=tf.int64)
-        first_mel = self._first_mel(frames[0])
-        reads = self._first_mel(frames)[:, None] + tf.range(MELS_PER_FRAME, dtype=tf.int64)
+        reads = first_mel(frames, self.fps)[:, None] + tf.range(MELS_PER_FRAME, dtype=tf.int64)
         # Reads past the end repeat the last mel frame.
-        reads = tf.minimum(tf.reshape(reads, [-1]), received // HOP_LENGTH) - first_mel
+        reads = tf.minimum(tf.reshape(reads, [-1]), received // HOP_LENGTH)
+        reads -= first_mel(frames[0], self.fps)
         mel = tf.gather(mel, tf.clip_by_value(reads, 0, self.mels - 1), axis=1)
         mel = tf.ensure_shape(mel, (None, MELS_PER_FRAME * self.window_frames, None))
         valid = (frames >= 0) & (frames < total)

@@ -63,6 +63,11 @@ class MelSpectrogram(keras.layers.Layer):
         return tf.math.log(tf.maximum(self.power(waveform), LOG_FLOOR))
 
 
+def first_mel(frames, fps):
+    """The first mel frame that video frames t read, round(t * 120 / fps): int -> int64."""
+    return tf.cast(tf.floor(tf.cast(frames, tf.float64) * (MEL_RATE / fps) + 0.5), tf.int64)
+
+
 def align_mel(mel, num_frames, fps):
     """The mel frames that each video frame reads: 4 from round(t * 120 / fps).
 
@@ -74,7 +79,7 @@ def align_mel(mel, num_frames, fps):
     Returns:
         float [B, 4 T, 80]; reads past the end repeat the last mel frame.
     """
-    first = tf.floor(tf.range(num_frames, dtype=tf.float64) * (MEL_RATE / fps) + 0.5)
-    reads = tf.cast(first, tf.int32)[:, None] + tf.range(MELS_PER_FRAME)  # [T, 4]
+    first = tf.cast(first_mel(tf.range(num_frames), fps), tf.int32)
+    reads = first[:, None] + tf.range(MELS_PER_FRAME)  # [T, 4]
     reads = tf.minimum(tf.reshape(reads, [-1]), tf.shape(mel)[1] - 1)
     return tf.gather(mel, reads, axis=1)

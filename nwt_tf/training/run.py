@@ -17,7 +17,8 @@ from nwt_tf.training.checkpoints import BestPresets, Checkpoints
 from nwt_tf.training.distribution import batches_of, hosts, is_chief, over_hosts
 from nwt_tf.training.summaries import Summaries
 
-# Fields of a config's `train` that say how, not what, is trained: they may change on the way.
+# Fields of a config's `train` that say how, not what, is trained: they may change on the way. Parts
+# of a batch count as how, though what normalises over a batch does so over each part.
 FREE = frozenset(
     """num_accumulated steps_per_execution rematerialise_generator rematerialise_critics
     rematerialise log_every validate_every checkpoint_minutes keep_best samples""".split()
