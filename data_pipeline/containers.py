@@ -8,6 +8,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextlib.contextmanager
@@ -56,22 +57,46 @@ def required_stream(container, kind: str, path: str | os.PathLike):
     return stream
 
 
-def check_whole(container, path: str | os.PathLike) -> None:
-    """Refuses a file that was cut off: where its index, an mp4's, names bytes past its end.
+def check_whole(container, file: BinaryIO, name: str | os.PathLike) -> None:
+    """Refuses a file that was cut off behind an index that says so, as that of an mp4 does.
+
+    A fragmented mp4, which has an index a fragment, is whole up to its last fragment; of formats
+    without an index (wav, mp3, mkv, ...) nobody can tell.
+
+    Args:
+        container: The file, opened.
+        file: Its bytes.
+        name: What errors call it.
 
     Raises:
-        ValueError: It was.
+        ValueError: It was cut off.
     """
-    held, named = os.path.getsize(path), 0
+    named = 0
     for stream in container.streams:
         entries = getattr(stream, "index_entries", ())
         if len(entries):
             named = max(named, entries[-1].pos + entries[-1].size)
-    if named > held:
+    held = file.seek(0, os.SEEK_END)
+    if named > held and not _is_fragmented(file):
         raise ValueError(
-            f"{path}: is cut off (its index names {named} bytes, it holds {held}); "
+            f"{name}: is cut off (its index names {named} bytes, it holds {held}); "
             "copy or download it again"
         )
+
+
+def _is_fragmented(file: BinaryIO) -> bool:
+    """Whether one of an mp4's outermost boxes is a fragment's index (ISO/IEC 14496-12, 8.8)."""
+    position = file.seek(0)
+    while len(header := file.read(16)) >= 8:
+        size, kind = int.from_bytes(header[:4]), header[4:8]
+        if kind == b"moof":
+            return True
+        if size == 1:  # a 64-bit size follows
+            size = int.from_bytes(header[8:])
+        if size < 8:  # 0: up to the file's end
+            return False
+        position = file.seek(position + size)
+    return False
 
 
 def origin_of(container) -> float:

@@ -74,15 +74,15 @@ def _left_out(title: str, skips: list) -> list[str]:
     return lines
 
 
-def contact_sheet(data_dir: str | os.PathLike) -> str:
-    """Draws the middle picture of up to 120 clips, evenly drawn from all, as DATA_DIR's SHEET.
+def contact_sheet(data_dir: str | os.PathLike) -> str | None:
+    """Reads every record, and draws the middle picture of up to 120 clips, evenly drawn from all,
+    as DATA_DIR's SHEET.
 
     Returns:
-        Its path.
+        Its path; None of codes alone, which have no pictures.
 
     Raises:
-        FileNotFoundError, ValueError: No such dataset, a shard that is missing or damaged, or no
-            pictures.
+        FileNotFoundError, ValueError: No such dataset, or a shard that is missing or damaged.
     """
     import cv2
 
@@ -97,9 +97,11 @@ def contact_sheet(data_dir: str | os.PathLike) -> str:
     cells, number = [], 0
     for split in manifest.splits:
         for record in read_records(data_dir, manifest, split):
-            if number in chosen:
-                cells.append(_cell(deserialize(record), split, size))
+            if number in chosen and (clip := deserialize(record)).frames:
+                cells.append(_cell(clip, split, size))
             number += 1
+    if not cells:
+        return None
     columns = min(_COLUMNS, len(cells))
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % columns)
     rows = [np.concatenate(cells[n : n + columns], 1) for n in range(0, len(cells), columns)]
@@ -113,10 +115,11 @@ def _cell(clip, split: str, size: tuple[int, int]) -> np.ndarray:
     """A clip's middle picture with its id below, BGR."""
     import cv2
 
-    if not clip.frames:
-        raise ValueError(f"{clip.clip_id}: has no pictures, only codes: there is nothing to draw")
     data = np.frombuffer(clip.frames[len(clip.frames) // 2], np.uint8)
-    picture = cv2.resize(cv2.imdecode(data, cv2.IMREAD_COLOR), size, interpolation=cv2.INTER_AREA)
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    if picture is None:
+        raise ValueError(f"{clip.clip_id}: its middle picture cannot be decoded; build again")
+    picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     label = np.full((16, size[0], 3), 255, np.uint8)
     colour = {"train": (60, 60, 60), "validation": (180, 90, 0), "test": (40, 40, 200)}[split]
     text = clip.clip_id.encode("ascii", "replace").decode()  # OpenCV's font has no more

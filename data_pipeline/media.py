@@ -61,7 +61,7 @@ def probe(path: str | os.PathLike, require: Iterable[str] = (), whole: bool = Fa
     Args:
         path: Video or audio file.
         require: Streams it must have: "video", "audio" or both.
-        whole: Whether a file that was cut off is refused.
+        whole: Whether a file that was cut off is refused, see check_whole.
 
     Raises:
         FileNotFoundError, IsADirectoryError: No such file.
@@ -69,7 +69,7 @@ def probe(path: str | os.PathLike, require: Iterable[str] = (), whole: bool = Fa
     """
     with open_container(path) as container:
         if whole:
-            check_whole(container, path)
+            _check_whole(container, path)
         for kind in require:
             required_stream(container, kind, path)
         video, audio = stream_of(container, "video"), stream_of(container, "audio")
@@ -88,11 +88,23 @@ def probe(path: str | os.PathLike, require: Iterable[str] = (), whole: bool = Fa
         )
 
 
-def read_audio(path: str | os.PathLike, sample_rate: int = 24000) -> np.ndarray:
+def _check_whole(container, path) -> None:
+    with open(path, "rb") as file:
+        check_whole(container, file, path)
+
+
+def read_audio(
+    path: str | os.PathLike, sample_rate: int = 24000, whole: bool = False
+) -> np.ndarray:
     """Sound of a video or audio file: float32 [samples], mono, in [-1, 1].
 
     Sample n sounds at n / sample_rate seconds of the presentation timeline: sound that starts late
     or has gaps is padded with silence, sound before the timeline's zero is cut.
+
+    Args:
+        path: Video or audio file.
+        sample_rate: Samples a second.
+        whole: Whether a file that was cut off is refused, see check_whole.
 
     Raises:
         FileNotFoundError, IsADirectoryError: No such file.
@@ -101,7 +113,8 @@ def read_audio(path: str | os.PathLike, sample_rate: int = 24000) -> np.ndarray:
     """
     with open_container(path) as container:
         stream = required_stream(container, "audio", path)
-        check_whole(container, path)
+        if whole:
+            _check_whole(container, path)
         frames = timed(container, packets_of(container, stream))
         waveform = to_waveform(resampled(frames, sample_rate))
     if not len(waveform):

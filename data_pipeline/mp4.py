@@ -43,6 +43,8 @@ def write_mp4(
     import av
 
     path = Path(path)
+    if path.exists() and not path.is_file():  # which renaming over it would remove
+        raise OSError(f"{path}: is a folder, a device or a pipe: name a file")
     if audio is not None and not np.isfinite(audio).all():
         raise ValueError(f"{path}: sound with samples that are not finite numbers")
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from data_pipeline.containers import check_whole, open_container, packets_of, required_stream, timed
+from data_pipeline.containers import open_container, packets_of, required_stream, timed
 from data_pipeline.sound import resampled
 
 
@@ -27,8 +27,6 @@ def audio_pieces(source: str | os.PathLike | BinaryIO, sample_rate: int = 24000)
     name = getattr(source, "name", None) if hasattr(source, "read") else source
     with _open_pipe(source) if hasattr(source, "read") else open_container(source) as container:
         stream = required_stream(container, "audio", name)
-        if not hasattr(source, "read"):
-            check_whole(container, source)
         frames = timed(container, packets_of(container, stream))
         end = 0
         for first, chunk in resampled(frames, sample_rate):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from data_pipeline.containers import decoded, origin_of, packets_of, stream_of
+from data_pipeline.containers import check_whole, decoded, origin_of, packets_of, stream_of
 from data_pipeline.sound import resampled, to_waveform
 
 # No playlists: their demuxers would open other files and addresses.
@@ -47,6 +47,7 @@ def read_upload(
         stream = stream_of(container, "audio")
         if stream is None:
             raise ValueError("The file has no sound.")
+        check_whole(container, io.BytesIO(data), "The file")
         origin, until = origin_of(container), time.monotonic() + patience
         packets = _patient(packets_of(container, stream), until)
         frames = ((frame.time - origin, frame) for frame in decoded(packets))

@@ -87,10 +87,11 @@ class WorkerPool:
 
     def __exit__(self, *exception) -> None:
         self._stop.value = 1
+        workers = dict(getattr(self._pool, "_processes", None) or {})
         try:
             self._pool.shutdown(cancel_futures=True)
         except KeyboardInterrupt:  # a second Ctrl-C: what still runs is not waited for
-            for process in multiprocessing.active_children():
+            for process in workers.values():
                 process.kill()
             raise
         finally:

@@ -42,12 +42,13 @@ def write_text(path, text):
         beside.write_text(text, encoding="utf-8")
 
 
-def check_output(path, ending=""):
-    """Refuses a file that could not be written, before work that would be lost.
+def check_output(path, ending="", renamed=True):
+    """Refuses a name that no file could be written under, before work that would be lost.
 
     Args:
         path: of the file.
         ending: that its name must have.
+        renamed: whether it is written beside and renamed, which would remove a device or a pipe.
 
     Raises:
         ValueError: another ending.
@@ -58,12 +59,11 @@ def check_output(path, ending=""):
         raise ValueError(f"{path}: must end in {ending}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} in")
-    _check_replaceable(path)
+    _check_replaceable(path, renamed)
 
 
-def _check_replaceable(path):
-    """Renaming over a device or a pipe would remove it."""
+def _check_replaceable(path, renamed=True):
     if path.is_dir():
         raise IsADirectoryError(f"{path}: is a folder: name a file")
-    if path.exists() and not path.is_file():
+    if renamed and path.exists() and not path.is_file():
         raise OSError(f"{path}: is a device or a pipe: name a file")

@@ -37,6 +37,7 @@ def test_what_is_no_file_is_not_renamed_over(tmp_path):
     with pytest.raises(OSError, match="a.txt: is a device or a pipe"):
         write_text(pipe, "text")
     assert pipe.is_fifo() and list(tmp_path.iterdir()) == [pipe]
+    check_output(pipe, renamed=False)
 
 
 def test_outputs_that_cannot_be_written_are_refused_at_once(tmp_path):

@@ -12,8 +12,8 @@ episode of its name, others are an episode each.
 
 --review cuts the clips and writes shards/review.html, a page to look at every clip and to save
 review.json; the build with --review_file then takes the clips that are cut, but not those dropped.
-A build that was stopped goes on where it was when the same command is given again. --inspect prints
-what a dataset holds and draws its contact sheet.
+A build that was stopped goes on where it was when the same command is given again. --inspect reads
+a dataset whole, prints what it holds, names a shard that is damaged, and draws its contact sheet.
 """
 
 import collections
@@ -116,7 +116,7 @@ def _inspect() -> None:
     print(table(manifest))
     command.start_tensorflow()
     picture = contact_sheet(FLAGS.inspect)
-    command.report(contact_sheet=picture, **figures(manifest))
+    command.report(**({"contact_sheet": picture} if picture else {}), **figures(manifest))
 
 
 def _workers() -> dict:

@@ -12,7 +12,7 @@ from pixels by a rule whose own correlation on true frames is rule_correlation; 
 sound.
 
 Every run starts anew: what an earlier demo left in --output_dir is removed, without --train when
-the new video is there. A folder that holds anything else is refused.
+the new video is drawn. A folder that holds anything else is refused.
 """
 
 import re
@@ -95,7 +95,9 @@ def main() -> None:
         raise ValueError("--audio and --episode are of the shipped preset: leave them, or --train.")
     if FLAGS.audio is not None and not Path(FLAGS.audio).is_file():
         raise FileNotFoundError(f"--audio={FLAGS.audio}: no such file")
-    check_room(FLAGS.output_dir, FLAGS.audio)
+    folder = check_room(FLAGS.output_dir, FLAGS.audio)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).touch()
     print("Starting TensorFlow ...", flush=True)
     command.start_tensorflow()
     if FLAGS.train:

@@ -107,6 +107,8 @@ def main() -> None:
         check_output(FLAGS.sheet, ".png")
     if FLAGS.card:
         check_output(FLAGS.card, ".md")
+        for what in MEASURES:
+            check_output(f"{FLAGS.card.removesuffix('.md')}_{what}.png")
     if FLAGS.preset is None and (FLAGS.what != "footage" or FLAGS.card):
         raise ValueError("--preset must be given.")
     command.start_tensorflow()

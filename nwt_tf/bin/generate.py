@@ -152,7 +152,7 @@ def sound() -> tuple:
     if (FLAGS.audio is None) == (FLAGS.text is None):
         raise ValueError("Give one of --audio and --text.")
     if FLAGS.audio is not None:
-        return FLAGS.audio, read_audio(FLAGS.audio)
+        return FLAGS.audio, read_audio(FLAGS.audio, whole=True)
     return "--text", speech.speak(FLAGS.text, FLAGS.tts_command)
 
 
@@ -234,7 +234,7 @@ def check_output(path: str) -> None:
         return
     if path == live.PIPE:
         raise ValueError("--output=- is of --stream: name a file that ends in .mp4.")
-    files.check_output(path, ".mp4")
+    files.check_output(path, ".mp4", renamed=not FLAGS.stream)
     for flag in ("audio", "style_video", "style_to"):
         source = FLAGS[flag].value
         if source and os.path.exists(source) and os.path.exists(path):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from data_pipeline import schema
+from nwt_tf.bin import nwt
 from nwt_tf.bin.training import validation
 from tests.integration.commands import refused
 from tests.integration.trainings import write_codes
@@ -69,8 +70,12 @@ def test_a_shard_that_cannot_be_read(codes, capsys, damage, message):
 
 def test_damage_behind_the_clips_that_are_looked_at_first(codes, capsys, monkeypatch):
     monkeypatch.setattr(validation, "CLIPS", 1)
+    inspect = "build_dataset", f"--inspect={codes}"
+    nwt.main(inspect)  # codes alone have no contact sheet
+    assert "contact_sheet" not in json.loads(capsys.readouterr().out.splitlines()[-1])
     overwrite(codes)
     training_refused(capsys, "A training batch cannot be read: corrupted record", codes)
+    refused(capsys, "train-00000.tfrecord: cannot be read (corrupted record)", *inspect)
 
 
 def test_a_shard_of_another_schema(tmp_path, capsys, monkeypatch):

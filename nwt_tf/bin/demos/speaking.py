@@ -33,11 +33,14 @@ def speak(audio=None, episode="none", seed=0):
         episode: whose look, of the preset's.
         seed: of the draws.
 
+    Returns:
+        A Spoken.
+
     Raises:
         ValueError: for a file without sound, or too little of it, or no such episode.
     """
     audio = audio or VOICE
-    waveform = read_audio(audio)
+    waveform = read_audio(audio, whole=True)
     model = AudioToVideo.from_preset(PRESET)
     try:
         model.check(waveform)

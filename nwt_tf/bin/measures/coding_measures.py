@@ -51,6 +51,8 @@ def codec(preset, clips, options):
     """
     if options.output_dir is None:
         raise ValueError("--what=codec writes a table and curves: give --output_dir.")
+    folder = Path(options.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
     model = Model(preset)
     coders = CODERS if model.config.get("prior") else CODERS[:-1]
     absent = video_codecs.missing()
@@ -104,7 +106,7 @@ def codec(preset, clips, options):
         "network_frames_per_second": clock.network(),
         "not_measured": absent,
     }
-    _write(Path(options.output_dir), results, curves, figures)
+    _write(folder, results, curves, figures)
     summary = {
         name: {key: value for key, value in each.items() if key != "points"}
         for name, each in results.items()
@@ -290,7 +292,6 @@ def _weights(preset):
 
 
 def _write(folder, results, curves, figures):
-    folder.mkdir(parents=True, exist_ok=True)
     notes = "\n".join(f"- {key}: {json.dumps(value)}" for key, value in figures.items())
     contents = {
         "codec.json": json.dumps({"coders": results, **figures}, indent=1) + "\n",

@@ -209,7 +209,7 @@ def write_stimuli(stimuli, sources, voices, folder: Path, num_workers: int) -> i
     folder.mkdir(parents=True, exist_ok=True)
     names = {stimulus.name for stimulus in stimuli}
     for path in folder.iterdir():
-        if re.fullmatch(r"[0-9a-f]{20}\.mp4(\.tmp)?", path.name) and path.name not in names:
+        if re.fullmatch(r"[0-9a-f]{20}\.mp4(\.\d+)?(\.tmp)?", path.name) and path.name not in names:
             path.unlink()
     tasks = []
     for stimulus in stimuli:
