@@ -170,4 +170,4 @@ def _cell(value):
         return "-"
     if isinstance(value, int) or abs(value) >= 1000:
         return f"{value:.0f}"
-    return f"{value:.3g}"
+    return f"{round(value, 9):.3g}"  # a distance to itself is rounding's
