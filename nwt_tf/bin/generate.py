@@ -187,13 +187,21 @@ def asked(model) -> tuple:
             numbers("style_values"),
         )
 
-    styles_of(takes[0])  # What cannot be shows before the first video is made.
+    # What cannot be shows before the first video is made.
+    if len(styles_of(takes[0])) > 1:
+        for take in takes:
+            files.check_output(sheet_of(take))
     return takes, styles_of
 
 
 def chosen(model) -> dict:
     """The draws' options as they counted: what was asked for, else what the preset recommends."""
     return model.options(**draws.asked(FLAGS)).figures()
+
+
+def sheet_of(take) -> str:
+    """The picture beside the mp4 of a take with several styles."""
+    return take.output.removesuffix(".mp4") + ".png"
 
 
 def film(model, waveform, take, styles) -> tuple:
@@ -216,7 +224,7 @@ def film(model, waveform, take, styles) -> tuple:
         return length, None, session.statistics()
     joined = SideBySide(videos, styles, length)
     write_mp4(take.output, joined, model.fps, waveform)
-    sheet = take.output.removesuffix(".mp4") + ".png"
+    sheet = sheet_of(take)
     swept = FLAGS.style_sweep is not None
     title = f"style variate {FLAGS.style_sweep}" if swept else f"style, on to {FLAGS.style_to}"
     joined.draw(sheet, title, model.fps)

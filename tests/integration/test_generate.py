@@ -197,6 +197,12 @@ def test_a_file_that_is_read_is_not_written_over(root, tmp_path, monkeypatch, ca
     generate_refused(root, tmp_path, capsys, "is also --style_video", *several)
 
 
+def test_a_sheet_that_cannot_be_written_is_refused_before_the_video(root, tmp_path, capsys):
+    (tmp_path / "a.png").mkdir()
+    generate_refused(root, tmp_path, capsys, "a.png: is a folder", "--style_sweep=1")
+    assert not (tmp_path / "a.mp4").exists()
+
+
 def generate_refused(root, tmp_path, capsys, message, *flags, **sound):
     before = content(tmp_path)
     refused(capsys, message, *typed(root, tmp_path / "a.mp4", *flags, **sound))
