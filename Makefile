@@ -24,8 +24,11 @@ demo: $(INSTALLED)
 	$(VENV)/bin/nwt demo $(ARGS)
 
 # CPU only: the tests are the same on every machine, and leave a training run on the GPU alone.
+# JOBS processes share the files: more of them want about 3 GB of memory each.
+JOBS ?= 2
 test: $(INSTALLED)
-	CUDA_VISIBLE_DEVICES=-1 TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/bin/python -m pytest $(ARGS)
+	CUDA_VISIBLE_DEVICES=-1 TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/bin/python -m pytest \
+	  -n $(JOBS) --dist loadfile $(ARGS)
 
 soak: $(INSTALLED)
 	CUDA_VISIBLE_DEVICES=-1 TF_CPP_MIN_LOG_LEVEL=2 $(VENV)/bin/python -m pytest -m soak \

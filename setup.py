@@ -57,6 +57,7 @@ setup(
             "ipykernel==7.4.0",  # with nbclient: the notebook's test
             "nbclient==0.11.0",
             "pytest==9.2.0",
+            "pytest-xdist==3.8.0",
             "ruff==0.17.6",
         ],
     },

@@ -12,6 +12,9 @@ import time
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FOUND = next(filter(None, map(shutil.which, NAMES)), None)
 _SECONDS = 60  # for any answer
+# As root its audio threads get real-time priority: where the cores are busy they starve all else.
+_SETPRIV = shutil.which("setpriv") if os.geteuid() == 0 else None
+_UNPRIVILEGED = (_SETPRIV, "--bounding-set=-sys_nice") if _SETPRIV else ()
 
 
 class Browser:
@@ -29,6 +32,7 @@ class Browser:
         self.errors = []  # what the page's script or console complained about
         self.requests = []  # addresses that the page asked for
         arguments = [
+            *_UNPRIVILEGED,
             *(FOUND, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run"),
             *("--disable-dev-shm-usage", "--disable-background-networking", "--mute-audio"),
             *("--remote-debugging-pipe", f"--user-data-dir={folder / 'profile'}"),
@@ -41,7 +45,7 @@ class Browser:
         actions = [(os.POSIX_SPAWN_DUP2, nowhere, number) for number in (0, 1, 2)]
         actions += [(os.POSIX_SPAWN_DUP2, theirs_in, 3), (os.POSIX_SPAWN_DUP2, theirs_out, 4)]
         self._process = os.posix_spawn(
-            FOUND, arguments, os.environ, file_actions=actions, setpgroup=0
+            arguments[0], arguments, os.environ, file_actions=actions, setpgroup=0
         )
         for end in (theirs_in, theirs_out, nowhere):
             os.close(end)
