@@ -1,5 +1,6 @@
 """Today's video codecs on the same frames: x264, x265 and SVT-AV1 out of PyAV's wheel."""
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -78,11 +79,12 @@ def through(codec, video, fps, crf):
     if min(encoder.height, encoder.width) < _SMALL:
         encoder.options |= _WITHOUT_TREES.get(codec.encoder, {})
     packets = []
-    for index, picture in enumerate(video):
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-        frame.pts, frame.time_base = index, 1 / rate
-        packets += encoder.encode(frame)
-    packets += encoder.encode(None)
+    with _scheduling_kept():
+        for index, picture in enumerate(video):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = index, 1 / rate
+            packets += encoder.encode(frame)
+        packets += encoder.encode(None)
     decoder = av.CodecContext.create(codec.decoder, "r")
     frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
     pictures = np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
@@ -90,6 +92,21 @@ def through(codec, video, fps, crf):
         raise ValueError(f"{codec.name} gave {len(pictures)} frames for {len(video)}")
     stream = b"".join(bytes(packet) for packet in packets)
     return len(stream) - (_notes(stream) if codec.decoder == "h264" else 0), pictures
+
+
+@contextlib.contextmanager
+def _scheduling_kept():
+    """SVT-AV1, where it may (as root), gives the thread that opens it the highest real-time
+    priority, before all else on the machine, and all processes that the thread starts."""
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    before = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        if os.sched_getscheduler(0) != before[0]:
+            os.sched_setscheduler(0, *before)
 
 
 def _notes(stream):

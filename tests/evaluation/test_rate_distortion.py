@@ -1,5 +1,7 @@
 """BD-rate on curves whose answer is known, and the video codecs it is measured against."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,8 @@ def moving():
 def test_more_bytes_are_better_pictures(codec, moving):
     small, rough = video_codecs.through(codec, moving, 25.0, codec.crfs[-1])
     large, fine = video_codecs.through(codec, moving, 25.0, codec.crfs[0])
+    if hasattr(os, "sched_getscheduler"):
+        assert os.sched_getscheduler(0) == os.SCHED_OTHER
     assert 0 < small < large < moving.size / 10
     worse, better = (picture_measures(moving, each)["ssim"].mean() for each in (rough, fine))
     assert worse < better and better > 0.95

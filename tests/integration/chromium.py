@@ -12,7 +12,7 @@ import time
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FOUND = next(filter(None, map(shutil.which, NAMES)), None)
 _SECONDS = 60  # for any answer
-# As root its audio threads get real-time priority: where the cores are busy they starve all else.
+# As root its audio threads get real-time priority: where cores are busy they may starve the rest.
 _SETPRIV = shutil.which("setpriv") if os.geteuid() == 0 else None
 _UNPRIVILEGED = (_SETPRIV, "--bounding-set=-sys_nice") if _SETPRIV else ()
 
