@@ -76,6 +76,7 @@ def test_generation_needs_no_second_clip(root):
 
 def test_evaluate_all_writes_a_card(root):
     card = root / "card" / "card.md"
+    card.parent.mkdir()
     line, _ = run(
         "evaluate",
         "--what=all",
