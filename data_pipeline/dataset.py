@@ -12,7 +12,8 @@ from data_pipeline.mel import MEL_RATE, MELS_PER_FRAME, NUM_MELS, align
 from data_pipeline.schema import decode_frame, deserialize, parse
 from data_pipeline.shards import Manifest
 
-_SHUFFLE_CLIPS = 256  # encoded clips that are shuffled among one another
+_SHUFFLE_CLIPS = 256  # encoded clips, the next one is drawn from so many
+_SHUFFLE_BYTES = 2**30  # and at most so much of memory, on each host
 
 
 def align_mel(mel: tf.Tensor, num_frames: tf.Tensor, fps: float) -> tf.Tensor:
@@ -179,23 +180,20 @@ def _batches(
     def shuffled(epoch):
         # An order that depends on nothing but seed and epoch, so that a resumed training goes on
         # with the batches that it would have seen; what was seen is passed over undecoded.
-        def shuffle(items, part):
-            key = tf.random.experimental.stateless_fold_in(tf.stack([seed, 0]), epoch)
-            key = tf.random.experimental.stateless_fold_in(key, part)
-            return tf.random.experimental.stateless_shuffle(items, key)
-
-        shards = tf.data.Dataset.from_tensor_slices(shuffle(tf.constant(paths), -1))
-        serialized = shards.interleave(
+        key = tf.random.experimental.stateless_fold_in(tf.stack([seed, 0]), epoch)
+        order = tf.random.experimental.stateless_shuffle(tf.constant(paths), key)
+        serialized = tf.data.Dataset.from_tensor_slices(order).interleave(
             tf.data.TFRecordDataset, cycle_length=4, num_parallel_calls=tf.data.AUTOTUNE
         )
-        blocks = serialized.batch(_SHUFFLE_CLIPS)
-        blocks = blocks.enumerate().map(lambda part, block: shuffle(block, part))
         skipped = tf.constant(seen % len(clips), tf.int64)
-        records = parsed(blocks.unbatch())
+        records = parsed(_shuffled(serialized, held, key))
         return records.skip(tf.where(epoch == seen // len(clips), skipped, 0))
 
     paths = _shard_paths(data_dir, manifest, split)
     if training:
+        size = sum(shard.bytes for shard in manifest.splits[split])
+        held = _SHUFFLE_BYTES * len(manifest.clip_frames(split)) // size
+        held = max(2, min(_SHUFFLE_CLIPS, held))
         epochs = tf.data.Dataset.range(seen // len(clips), tf.int64.max)
         records = epochs.flat_map(shuffled)
     else:
@@ -207,6 +205,22 @@ def _batches(
         records = records.filter(lambda index, _: index % batch_size // share == part)
     elements = records.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
     return elements.batch(share, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
+
+
+def _shuffled(strings, held, key):
+    """Dataset.shuffle of strings with a seed that is a tensor, which it refuses once the program
+    has set a seed of its own."""
+    first, second = tf.unstack(tf.random.stateless_uniform([2], key, None, None, tf.int64))
+    variant = tf.raw_ops.ShuffleDataset(
+        input_dataset=tf.data.experimental.to_variant(strings),
+        buffer_size=held,
+        seed=first,
+        seed2=second,
+        output_types=[tf.string],
+        output_shapes=[[]],
+        reshuffle_each_iteration=False,
+    )
+    return tf.data.experimental.from_variant(variant, strings.element_spec)
 
 
 def read_records(data_dir: str | os.PathLike, manifest: Manifest, split: str) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ A training workdir is a preset too. Weights lie in NumPy archives without pickle
 storages: float32, float16, or int8 with one scale a row of the input (`int8`).
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -18,6 +19,7 @@ BEST = "best.json"  # in a workdir's folder of its best presets: which they are,
 SHIPPED = Path(__file__).parent / "pretrained"
 MAX_FILE_BYTES = 15_000_000  # a weight archive is split above this
 STORAGES = ("float32", "float16", "int8")
+_TAG = ":of"  # in each of several archives of a part: a fingerprint of the whole part
 STATISTICS = ("mean", "variance")  # of FeatureNorm: float32, for what divides must not round to 0
 
 
@@ -147,35 +149,47 @@ def write_weights(folder, part, variables, storage="float32"):
             size = 0
         files[-1] |= entries
         size += added
+    # Noise of float32 hardly packs, and what training saves is to be written quickly.
+    save = np.savez if storage == "float32" else np.savez_compressed
+    tag = {_TAG: np.frombuffer(fingerprint_of(variables), "u1")} if len(files) > 1 else {}
+    with contextlib.ExitStack() as renamed:  # all of them in the end
+        for i, arrays in enumerate(files):
+            beside = renamed.enter_context(whole(folder / f"{part}.weights.{i}.npz"))
+            with open(beside, "wb") as file:
+                save(file, **arrays, **tag)
     for old in folder.glob(f"{part}.weights.*.npz"):
         if int(old.name.split(".")[-2]) >= len(files):
             old.unlink()
-    for i, arrays in enumerate(files):
-        with whole(folder / f"{part}.weights.{i}.npz") as beside, open(beside, "wb") as file:
-            np.savez_compressed(file, **arrays)
 
 
 def read_weights(name_or_dir, part):
     """{path: float32 array} of a part.
 
     Raises:
-        ValueError: where the preset lacks that part or a file is damaged.
+        ValueError: where the preset lacks that part, a file is damaged, or the files belong to two
+            savings, of which the later one is under way or was killed.
     """
     folder = locate(name_or_dir)
     files = sorted(folder.glob(f"{part}.weights.*.npz"))
     if not files:
         raise ValueError(f"The preset {folder} has no {part} weights ({part}.weights.0.npz).")
-    weights = {}
+    weights, tags = {}, set()
     for file in files:
         try:
             with np.load(file, allow_pickle=False) as archive:
                 arrays = dict(archive)
         except Exception as error:
             raise ValueError(f"{file} is damaged ({type(error).__name__}: {error}).") from None
+        tags.add(arrays.pop(_TAG, np.zeros(0)).tobytes())
         for key, value in arrays.items():
             if not key.endswith(":scale"):
                 scale = arrays.get(key + ":scale", np.float32(1))
                 weights[key] = value.astype(np.float32) * scale.astype(np.float32)
+    if len(tags) > 1:
+        raise ValueError(
+            f"The {part} weights in {folder} belong to two savings: a training is writing them, or "
+            "was killed while it did and mends them when it goes on."
+        )
     return weights
 
 

@@ -1,6 +1,7 @@
 """Presets: storages, splitting over files, damaged and foreign ones."""
 
 import json
+import shutil
 import zipfile
 
 import keras
@@ -128,6 +129,37 @@ def test_fewer_files_replace_more(tmp_path, monkeypatch):
     found = round_trip(tmp_path, {"new/kernel": arrays()["dense/bias"]}, "float32")
     assert list(found) == ["new/kernel"]
     assert [file.name for file in tmp_path.glob("*.npz")] == ["dvae.weights.0.npz"]
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_files_of_two_savings_are_no_preset(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets, "MAX_FILE_BYTES", 110_000)
+    for seed, folder in ((0, "now"), (9, "before")):
+        weights = {f"{i}/kernel": arrays(i + seed)["conv/kernel"] for i in range(6)}
+        round_trip(tmp_path / folder, weights, "float32")
+    shutil.copy(tmp_path / "before" / "dvae.weights.1.npz", tmp_path / "now")
+    with pytest.raises(ValueError, match="dvae weights in .*now belong to two savings"):
+        presets.read_weights(tmp_path / "now", "dvae")
+
+
+def test_a_saving_that_fails_leaves_the_files_of_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(presets, "MAX_FILE_BYTES", 110_000)
+    weights = {f"{i}/kernel": arrays(i)["conv/kernel"] for i in range(6)}
+    before = round_trip(tmp_path, weights, "float32")
+    save, calls = np.savez, []
+
+    def full(file, **entries):
+        calls.append(file)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device", file.name)
+        save(file, **entries)
+
+    monkeypatch.setattr(np, "savez", full)
+    twice = {path: 2 * value for path, value in weights.items()}
+    with pytest.raises(OSError, match="No space left"):
+        presets.write_weights(tmp_path, "dvae", twice)
+    for path, value in presets.read_weights(tmp_path, "dvae").items():
+        np.testing.assert_array_equal(value, before[path])
     assert not list(tmp_path.glob("*.tmp"))
 
 

@@ -1,6 +1,9 @@
 """Embedding of episodes (B.3)."""
 
+import contextlib
+
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -23,6 +26,23 @@ class EpisodeEmbedding(keras.layers.Embedding):
         if keras.backend.is_float_dtype(keras.backend.standardize_dtype(episode.dtype)):
             return ops.cast(episode, self.compute_dtype)
         return super().call(episode + 1)
+
+    @contextlib.contextmanager
+    def with_mean_none(self, episodes):
+        """Within, 'none' is the mean of some episodes' vectors.
+
+        Args:
+            episodes: indices, those that were trained; none of them leaves 'none' as it is.
+        """
+        own = self.embeddings.numpy()
+        table = np.array(own)
+        if len(episodes):
+            table[0] = own[np.asarray(episodes) + 1].mean(axis=0)
+        self.embeddings.assign(table)
+        try:
+            yield
+        finally:
+            self.embeddings.assign(own)
 
     def get_config(self):
         config = super().get_config()

@@ -43,7 +43,7 @@ class GroupedConv(keras.layers.Layer):
     Input: float [N, (T,) H, W, C]. Output: [N, (T',) H', W', filters].
 
     Raises:
-        ValueError: for another form.
+        ValueError: for another form, groups that filters or input channels are no multiple of.
     """
 
     def __init__(
@@ -52,6 +52,10 @@ class GroupedConv(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         if form not in FORMS:
             raise ValueError(f"form must be one of {FORMS}. Received: form={form!r}")
+        if groups < 1 or filters % groups:
+            raise ValueError(
+                f"groups must be at least 1 and divide filters={filters}. Received: groups={groups}"
+            )
         self.filters = filters
         self.kernel_size, self.strides = tuple(kernel_size), tuple(strides)
         self.groups = groups
@@ -59,6 +63,11 @@ class GroupedConv(keras.layers.Layer):
         self.activation = keras.activations.get(activation)
 
     def build(self, input_shape):
+        if input_shape[-1] % self.groups:
+            raise ValueError(
+                f"groups must divide the input's {input_shape[-1]} channels. "
+                f"Received: groups={self.groups}"
+            )
         # Glorot's limit with the fans of a group. From the kernel's shape alone one would take all
         # filters for fed by each input: of 256 groups, weights a tenth and less.
         fans = math.prod(self.kernel_size) * (input_shape[-1] + self.filters) / self.groups

@@ -46,13 +46,15 @@ class FAR(Prior):
         **kwargs,
     ):
         stride = math.prod(strides)
-        side = -(-max(grid) // stride) * stride
-        small = side // stride
+        # A pyramid's side is a power of two: the grid is padded until its downsampled side is, too.
+        small = 2 ** (-(-max(grid) // stride) - 1).bit_length()
+        side = small * stride
         for name, pyramid in (("audio_pyramid", audio_pyramid), ("style_pyramid", style_pyramid)):
             if 2 ** len(pyramid) != small:
                 raise ValueError(
-                    f"{name} must have levels up to {small}x{small}, the grid {tuple(grid)} "
-                    f"downsampled by {stride}. Received: {name}={tuple(pyramid)}"
+                    f"{name} must have {small.bit_length() - 1} levels, up to {small}x{small}, the "
+                    f"grid {tuple(grid)} padded to {side}x{side} and downsampled by {stride}. "
+                    f"Received: {name}={tuple(pyramid)}"
                 )
         super().__init__(
             grid=grid,

@@ -17,6 +17,10 @@ def _conv3d(filters, kernel, policy, name):
 
 
 def generator_arguments(stages, temporal, res_convs):
+    if len(temporal) != len(TEMPORAL_KERNELS):
+        raise ValueError(
+            f"temporal must have {len(TEMPORAL_KERNELS)} widths. Received: temporal={temporal}"
+        )
     return {
         "stages": [list(stage) for stage in stages],
         "temporal": list(temporal),

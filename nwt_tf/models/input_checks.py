@@ -76,6 +76,17 @@ def check_finite(name, tensor):
             )
 
 
+def check_floats(name, tensor):
+    """Refuses what is not floating, and NaN and infinity.
+
+    Raises:
+        ValueError: names the argument; for values only outside graphs.
+    """
+    if not tensor.dtype.is_floating:
+        raise _refusal(f"{name} must be float. Received: {name} of dtype {tensor.dtype.name}")
+    check_finite(name, tensor)
+
+
 def check_codes(codes, grid, num_heads, num_codes):
     """Refuses what is not int [B, T, h, w, num_heads] in [0, num_codes) with at least one frame.
 

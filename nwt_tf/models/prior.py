@@ -15,6 +15,7 @@ from nwt_tf.models.input_checks import (
     check_at_least,
     check_codes,
     check_episode,
+    check_floats,
     check_lengths,
     check_shape,
 )
@@ -99,7 +100,7 @@ class Prior(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_at_least(1, num_heads=num_heads)
+        check_at_least(1, num_heads=num_heads, grid=min(grid))
         check_at_least(2, num_codes=num_codes)
         check_at_least(0, num_episodes=num_episodes)
         self._arguments = {
@@ -176,6 +177,8 @@ class Prior(keras.Model):
             f"[B, {MELS_PER_FRAME} T, {NUM_MELS}] with at least one video frame (align_mel)",
         )
         check_shape("style", style, (None, self.style_dim), f"[B, {self.style_dim}]")
+        for name, tensor in (("mel", mel), ("style", style)):
+            check_floats(name, tensor)
         check_episode(episode, self.num_episodes, self.episode_embedding.output_dim)
         return Conditioning(
             self.hear(mel, training=training),

@@ -12,7 +12,7 @@ from nwt_tf.files import write_text
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.studies.trainer import batches
 from nwt_tf.training.callbacks import Progress, Speed
-from nwt_tf.training.schedules import WarmupCosine
+from nwt_tf.training.schedules import Cosine
 
 ROUND_STEPS = 100
 
@@ -68,10 +68,10 @@ def train(trainer, pictures, labels, settings, critic_rate=None, callbacks=()):
     together = 2 if getattr(trainer, "train_critic", False) else 10
     together = together if round_steps % together == 0 else 1
     last, warmup = settings.last_rate, min(settings.warmup, steps)
-    rate = WarmupCosine(settings.learning_rate, steps, settings.learning_rate * last, warmup)
+    rate = Cosine(settings.learning_rate, steps, settings.learning_rate * last, warmup)
     compiled = {"steps_per_execution": together}
     if critic_rate is not None and settings.critic_cosine:
-        critic_rate = WarmupCosine(critic_rate, steps, critic_rate * last, 1)
+        critic_rate = Cosine(critic_rate, steps, critic_rate * last, 1)
     if critic_rate is not None:
         compiled["critic_optimizer"] = keras.optimizers.Adam(critic_rate, 0.5, 0.99)
     trainer.compile(optimizer=keras.optimizers.Adam(rate, 0.9, 0.99), **compiled)

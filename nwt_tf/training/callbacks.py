@@ -83,7 +83,8 @@ class Validation(keras.callbacks.Callback):
     Args:
         measure: takes nothing and returns (scalars, pictures), see Summaries.write.
         summaries: the Summaries to write to.
-        every: steps between measurements; there is one at the end too.
+        every: a measurement comes with every multiple of so many steps, also where a training is
+            resumed more often; and there is one at the end.
         best: the BestPresets.
     """
 
@@ -95,7 +96,7 @@ class Validation(keras.callbacks.Callback):
         self.done = self.model.steps_done
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.model.steps_done - self.done >= self.every:
+        if self.model.steps_done // self.every > self.done // self.every:
             self._validate()
 
     def on_train_end(self, logs=None):

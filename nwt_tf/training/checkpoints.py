@@ -19,6 +19,11 @@ def has_state(workdir):
     return bool(newest or presets.best_folders(workdir))
 
 
+def is_begun(workdir, part):
+    """Whether a workdir has anything that a training of a part ('dvae' or 'prior') has learnt."""
+    return has_state(workdir) or any(Path(workdir).glob(f"{part}.weights.*.npz"))
+
+
 class Checkpoints(keras.callbacks.Callback):
     """Resumes from the workdir's newest checkpoint and writes new ones.
 

@@ -8,7 +8,7 @@ from nwt_tf import losses
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.training.distribution import split_seed
 from nwt_tf.training.schedules import annealed_beta
-from nwt_tf.training.trainer import Trainer, mean_over_parts, program
+from nwt_tf.training.trainer import Trainer, figures_of, mean_over_parts, program
 
 
 def drop_episodes(episode, rate, seed):
@@ -55,6 +55,7 @@ class DVAETrainer(Trainer):
         "critic/gradient_penalty",
         "critic/real_score",
         "critic/fake_score",
+        "critic/score_drift",
         "pixel_l1",
         *NORMS,
     )
@@ -122,9 +123,9 @@ class DVAETrainer(Trainer):
         self.optimizer.build(self.dvae.trainable_variables)
         self.critic_optimizer.build(self.critics.trainable_variables)
 
-    def update_norms(self):
-        critic = float(self.critic_optimizer.update_norm())
-        return {**super().update_norms(), "critic/update_norm": critic}
+    def update_figures(self):
+        critic = figures_of(self.critic_optimizer, "critic/")
+        return {**super().update_figures(), **critic}
 
     def losses_and_gradients(self, video, episode, seed, beta, scale):
         """Algorithm 2 up to the updates.
@@ -201,13 +202,15 @@ class DVAETrainer(Trainer):
             gan = losses.gan_loss([fake_scores])
             wasserstein = losses.wasserstein_loss([real_scores], [fake_scores])
             generator_loss = weights["recon"] * recon + weights["gan"] * gan
-            critic_loss = wasserstein + weights["score_drift"] * losses.score_drift([real_scores])
+            drift = losses.score_drift([real_scores])
+            critic_loss = wasserstein + weights["score_drift"] * drift
         logs = {
             "recon": recon,
             "gan": gan,
             "critic/wasserstein": wasserstein,
             "critic/real_score": tf.reduce_mean(real_scores),
             "critic/fake_score": -gan,
+            "critic/score_drift": drift,
         }
         slopes = tape.gradient(generator_loss, fake)
         return logs, slopes, tape.gradient(critic_loss, critic.trainable_variables)

@@ -3,6 +3,7 @@
 import contextlib
 import time
 
+import keras
 import tensorflow as tf
 
 from nwt_tf import presets
@@ -13,23 +14,28 @@ from nwt_tf.training.callbacks import (
     Validation,
     Watch,
 )
-from nwt_tf.training.checkpoints import BestPresets, Checkpoints
+from nwt_tf.training.checkpoints import BestPresets, Checkpoints, is_begun
 from nwt_tf.training.distribution import batches_of, hosts, is_chief, over_hosts
 from nwt_tf.training.summaries import Summaries
 
-# Fields of a config's `train` that say how, not what, is trained: they may change on the way. Parts
-# of a batch count as how, though what normalises over a batch does so over each part.
+# Fields of a config's `train` that may change on the way: those that say how, not what, is trained
+# (parts of a batch count as how, though what normalises over a batch does so over each part), and
+# what a training is given that has diverged or shall go on for longer.
 FREE = frozenset(
     """num_accumulated steps_per_execution rematerialise_generator rematerialise_critics
-    rematerialise log_every validate_every checkpoint_minutes keep_best samples""".split()
+    rematerialise xla_parts penalty_in_xla grouped_convolutions log_every validate_every
+    checkpoint_minutes keep_best samples steps learning_rate critic_rate minimum_rate clip_norm
+    skip_nonfinite""".split()
 )
 
 
-def check_workdir(workdir, training, defaults, footage=None):
-    """Refuses a workdir that another config was trained in, or on other data.
+def check_workdir(workdir, part, training, defaults, footage=None):
+    """Refuses a workdir that another config was trained in, or on other data; prints what of FREE
+    has changed. Where a training ended before it left anything, all may be different.
 
     Args:
         workdir: a folder, or none yet.
+        part: 'dvae' or 'prior', what is trained.
         training: the resolved config as plain dicts and lists (JSON).
         defaults: its fields' defaults, likewise: what a field that the workdir's nwt_tf did not
             have yet counts as.
@@ -43,31 +49,35 @@ def check_workdir(workdir, training, defaults, footage=None):
     before = presets.read_config(workdir)
     if before.get("training") is None:
         raise ValueError(f"--workdir={workdir} is a preset, not a training workdir.")
-    odd = _difference(before["training"], training, defaults)
-    if odd:
-        raise ValueError(
-            f"--workdir={workdir} was trained with another config: {odd}. "
-            "Take another workdir or the same config."
-        )
+    if not is_begun(workdir, part):
+        return
+    changes = dict(_differences(before["training"], training, defaults, "config"))
+    for path, odd in changes.items():
+        if path.split(".")[-1] not in FREE:
+            raise ValueError(
+                f"--workdir={workdir} was trained with another config: {odd}. "
+                "Take another workdir or the same config."
+            )
     for name, now in (footage or {}).items():
-        odd = _difference(before["footage"].get(name), now, {}, f"footage.{name}")
-        if odd:
+        for _, odd in _differences(before["footage"].get(name), now, {}, f"footage.{name}"):
             raise ValueError(
                 f"--workdir={workdir} was trained on other data: {odd}. "
                 "Take another workdir or the same --data_dir."
             )
+    for odd in changes.values():
+        print(odd, flush=True)
 
 
-def _difference(before, now, defaults, path="config"):
+def _differences(before, now, defaults, path):
+    """Yields (path, what was and what is there) of leaves that differ."""
     if isinstance(before, dict) and isinstance(now, dict):
         defaults = defaults or {}
-        for key in sorted((before.keys() | now.keys()) - FREE):
+        for key in sorted(before.keys() | now.keys()):
             default = defaults.get(key)
-            odd = _difference(before.get(key, default), now.get(key), default, f"{path}.{key}")
-            if odd:
-                return odd
-        return None
-    return None if before == now else f"{path} was {before!r} and is now {now!r}"
+            old = before.get(key, default)
+            yield from _differences(old, now.get(key), default, f"{path}.{key}")
+    elif before != now:
+        yield path, f"{path} was {before!r} and is now {now!r}"
 
 
 @contextlib.contextmanager
@@ -117,7 +127,8 @@ def train(trainer, dataset, *, workdir, tracked, save_preset, measure, show, bes
     checkpoints = Checkpoints(
         workdir, trainer.step, tracked, save_preset, settings.checkpoint_minutes
     )
-    checkpoints.restore()
+    with _own_rates(tracked.values()):
+        checkpoints.restore()
     first = trainer.steps_done
     started = time.monotonic()
     with _other_hosts_alive(checkpoints):
@@ -170,6 +181,17 @@ def _callbacks(checkpoints, measure, show, best, settings):
         Validation(measure, summaries, settings.validate_every, kept),
         stop,
     ]
+
+
+@contextlib.contextmanager
+def _own_rates(parts):
+    """Keeps constant learning rates as configured: Keras has them among an optimizer's variables,
+    which a checkpoint sets."""
+    rates = [part.learning_rate for part in parts if isinstance(part, keras.optimizers.Optimizer)]
+    constant = [(rate, rate.numpy()) for rate in rates if isinstance(rate, keras.Variable)]
+    yield
+    for rate, value in constant:
+        rate.assign(value)
 
 
 @contextlib.contextmanager

@@ -7,54 +7,65 @@ import tensorflow as tf
 from keras import ops
 
 
-class Halving(keras.optimizers.schedules.LearningRateSchedule):
-    """Exponential decay by half every `every` steps down to `minimum` (C.2.2)."""
+class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A linear warm-up over `warmup` steps times the rate that `after` gives."""
 
-    def __init__(self, initial, every, minimum):
-        self.initial, self.every, self.minimum = initial, every, minimum
-
-    def __call__(self, step):
-        halvings = ops.cast(step, "float32") / self.every
-        return ops.maximum(self.initial * 0.5**halvings, self.minimum)
-
-    def get_config(self):
-        return {"initial": self.initial, "every": self.every, "minimum": self.minimum}
-
-
-class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up over `warmup` steps, then half a cosine down to `minimum` at `steps`."""
-
-    def __init__(self, initial, steps, minimum, warmup):
-        self.initial, self.steps, self.minimum, self.warmup = initial, steps, minimum, warmup
+    def __init__(self, warmup=0, **arguments):
+        self.warmup, self.arguments = warmup, arguments
+        vars(self).update(arguments)
 
     def __call__(self, step):
         step = ops.cast(step, "float32")
-        done = ops.clip(step / self.steps, 0.0, 1.0)
-        cosine = self.minimum + (self.initial - self.minimum) * 0.5 * (1 + ops.cos(math.pi * done))
-        return cosine * ops.minimum(1.0, (step + 1.0) / max(self.warmup, 1))
+        return self.after(step) * ops.minimum(1.0, (step + 1.0) / max(self.warmup, 1))
 
     def get_config(self):
-        return {
-            "initial": self.initial,
-            "steps": self.steps,
-            "minimum": self.minimum,
-            "warmup": self.warmup,
-        }
+        return {**self.arguments, "warmup": self.warmup}
+
+
+class Constant(_Schedule):
+    """`initial` throughout."""
+
+    def __init__(self, initial, warmup=0):
+        super().__init__(warmup, initial=initial)
+
+    def after(self, step):
+        return self.initial
+
+
+class Halving(_Schedule):
+    """Exponential decay by half every `every` steps down to `minimum` (C.2.2)."""
+
+    def __init__(self, initial, every, minimum, warmup=0):
+        super().__init__(warmup, initial=initial, every=every, minimum=minimum)
+
+    def after(self, step):
+        return ops.maximum(self.initial * 0.5 ** (step / self.every), self.minimum)
+
+
+class Cosine(_Schedule):
+    """Half a cosine down to `minimum` at `steps`."""
+
+    def __init__(self, initial, steps, minimum, warmup=0):
+        super().__init__(warmup, initial=initial, steps=steps, minimum=minimum)
+
+    def after(self, step):
+        done = ops.clip(step / self.steps, 0.0, 1.0)
+        return self.minimum + (self.initial - self.minimum) * 0.5 * (1 + ops.cos(math.pi * done))
 
 
 def learning_rate(settings):
-    """The schedule that a config's `train` settings name in `schedule`.
+    """The rate or schedule that a config's `train` settings name in `schedule`.
 
     Raises:
         ValueError: for an unknown name.
     """
-    initial, minimum = settings.learning_rate, settings.minimum_rate
+    initial, minimum, warmup = settings.learning_rate, settings.minimum_rate, settings.warmup
     if settings.schedule == "constant":
-        return initial
+        return Constant(initial, warmup) if warmup else initial
     if settings.schedule == "halving":
-        return Halving(initial, settings.halve_every, minimum)
+        return Halving(initial, settings.halve_every, minimum, warmup)
     if settings.schedule == "cosine":
-        return WarmupCosine(initial, settings.steps, minimum, settings.warmup)
+        return Cosine(initial, settings.steps, minimum, warmup)
     raise ValueError(
         "config.train.schedule must be constant, halving or cosine. "
         f"Received: {settings.schedule!r}"

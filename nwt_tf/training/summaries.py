@@ -88,6 +88,5 @@ class Summaries(keras.callbacks.Callback):
         tf.summary.write(tag, values, metadata=about.SerializeToString())
 
     def on_epoch_end(self, epoch, logs=None):
-        rate = tf.convert_to_tensor(self.model.optimizer.learning_rate)
-        self.write({**(logs or {}), **self.model.update_norms(), "learning_rate": rate})
+        self.write({**(logs or {}), **self.model.update_figures()})
         self.write({f"speed/{name}": value for name, value in self.speed.figures.items()})

@@ -16,6 +16,15 @@ class DivergedError(ValueError):
     """A loss or a gradient is not finite."""
 
 
+def figures_of(optimizer, prefix=""):
+    """An Adam's part of Trainer.update_figures."""
+    rate = tf.convert_to_tensor(optimizer.learning_rate)
+    return {
+        f"{prefix}update_norm": float(optimizer.update_norm()),
+        f"{prefix}learning_rate": float(rate),
+    }
+
+
 def mean_over_parts(function, tensors, parts, zeros):
     """What a function gives for a batch, computed part after part, each in the memory of a part.
 
@@ -198,9 +207,9 @@ class Trainer(keras.Model):
         """int32 [2] seed of this step on this replica."""
         return step_seed(self.seed, self.step)
 
-    def update_norms(self):
-        """Norms of the last updates: {log's name: float}."""
-        return {"update_norm": float(self.optimizer.update_norm())}
+    def update_figures(self):
+        """Norms of the last updates and the learning rates: {log's name: float}."""
+        return figures_of(self.optimizer)
 
     @property
     def loss_scale(self):
@@ -246,8 +255,8 @@ class Trainer(keras.Model):
         if step >= 0:
             terms = [name for name, bad in zip(self.LOGS, self.diverged_logs.numpy()) if bad]  # noqa: B905
             raise DivergedError(
-                f"Training diverged at step {step}: {', '.join(terms)} not finite. "
-                f"The last good state is {last_good}; a lower learning rate may help."
+                f"Training diverged at step {step}; the last good state is {last_good}. "
+                f"Not finite: {', '.join(terms)}. A lower learning rate or skip_nonfinite may help."
             )
 
     def _over_replicas(self, logs, gradients):

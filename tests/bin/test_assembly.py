@@ -52,6 +52,12 @@ def test_what_does_not_fit_the_batch_is_refused(prior_config):
         prior_trainer(dataclasses.replace(prior_config, loss=loss))
 
 
+def test_an_unknown_kind_of_prior_is_refused(prior_config):
+    model = dataclasses.replace(prior_config.model, kind="xyz")
+    with pytest.raises(ValueError, match="kind must be one of far, mar, har. Received: 'xyz'"):
+        prior_trainer(dataclasses.replace(prior_config, model=model))
+
+
 @pytest.mark.parametrize("name", assembly.LEAST)
 def test_numbers_that_are_too_small_are_refused(prior_config, name):
     least = assembly.LEAST[name][0]

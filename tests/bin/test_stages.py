@@ -22,7 +22,8 @@ def workdir(codes, tmp_path):
     footage = presets.read_config(codes / "dvae")["footage"]
     training = preset_sections.training(prior_configs.get_config("tiny"))
     presets.write_config(tmp_path / "work", footage=footage, training=training)
-    presets.write_weights(tmp_path / "work", "dvae", {"kernel": np.ones(3, "float32")})
+    for part in ("dvae", "prior"):
+        presets.write_weights(tmp_path / "work", part, {"kernel": np.ones(3, "float32")})
     return tmp_path / "work"
 
 

@@ -83,6 +83,13 @@ def test_every_epoch_gives_every_clip_once(data_dir):
     assert len({tuple(epoch) for epoch in epochs}) > 1  # another order each time
 
 
+def test_a_small_share_of_the_memory_still_gives_every_clip_once(data_dir, monkeypatch):
+    monkeypatch.setattr(dataset, "_SHUFFLE_BYTES", 1)
+    batches = take(dataset.video_dataset(data_dir, "train", 2, clip_frames=6, seed=1), 20)
+    numbers = [int(v[0, 0, 0, 0]) // 40 for batch in batches for v in batch["video"]]
+    assert all(sorted(numbers[n : n + 4]) == [0, 1, 2, 3] for n in range(0, 40, 4))
+
+
 def test_mel_and_codes_of_a_crop_belong_together(data_dir):
     mels = {n: align(np.arange(1 + int(length / FPS * 120))[:, None], length, FPS)[:, 0]
             for n, length in enumerate(LENGTHS.values())}  # fmt: skip

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from nwt_tf import presets
-from tests.integration.trainings import logged, start, write_codes
+from tests.integration.trainings import logged, start, write_codes, write_frames
 
 STEPS = 8
 HOUR = 3600  # on a busy machine
@@ -40,9 +40,9 @@ def until(condition, process):
         time.sleep(0.02)
 
 
-def same_end(broken, unbroken, steps):
+def same_end(broken, unbroken, steps, part="prior"):
     assert logged(broken) == logged(unbroken) and max(logged(unbroken)) == steps
-    expected, weights = (presets.read_weights(folder, "prior") for folder in (unbroken, broken))
+    expected, weights = (presets.read_weights(folder, part) for folder in (unbroken, broken))
     assert expected.keys() == weights.keys()
     for name in expected:
         np.testing.assert_array_equal(weights[name], expected[name])
@@ -111,20 +111,27 @@ def test_a_full_disk_stops_with_one_line_and_what_was_finished_stays(codes, halt
 
 
 @pytest.mark.soak
-def test_five_kills(codes, tmp_path):
+@pytest.mark.parametrize("part", ["dvae", "prior"])
+def test_five_kills(part, tmp_path):
     rng, kills, steps = random.Random(1), 5, 60
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
-    assert start(codes, unbroken, steps, *SMALLER).wait(timeout=HOUR) == 0
+    data = {"dvae": write_frames, "prior": write_codes}[part](tmp_path / "data")
+    flags = SMALLER if part == "prior" else ("--config.train.keep_best=0",)
+
+    def go(workdir):
+        return start(data, workdir, steps, *flags, command=f"train_{part}")
+
+    assert go(unbroken).wait(timeout=HOUR) == 0
     for _ in range(kills):
         before = newest(broken)
-        process = start(codes, broken, steps, *SMALLER)
+        process = go(broken)
         until(lambda before=before: newest(broken) != before, process)
         time.sleep(rng.uniform(0, 0.5))
         process.kill()
         assert process.wait(timeout=60) == -signal.SIGKILL, "killed too late"
-    assert start(codes, broken, steps, *SMALLER).wait(timeout=HOUR) == 0
+    assert go(broken).wait(timeout=HOUR) == 0
     assert broken.with_suffix(".log").read_text().count("resumed from") == kills
-    same_end(broken, unbroken, steps)
+    same_end(broken, unbroken, steps, part)
 
 
 @pytest.mark.soak

@@ -38,6 +38,17 @@ def test_both_ways_in_a_graph(embedding):
     np.testing.assert_array_equal(call(tf.ones((1, 5))), np.ones((1, 5)))
 
 
+def test_none_is_the_mean_of_the_trained_within(embedding):
+    own = embedding.embeddings.numpy()
+    with embedding.with_mean_none([0, 2]):
+        (none,) = embedding(tf.constant([-1]))
+        np.testing.assert_allclose(none, (own[1] + own[3]) / 2, rtol=1e-6)
+        np.testing.assert_array_equal(embedding.embeddings[1:], own[1:])
+    np.testing.assert_array_equal(embedding.embeddings, own)
+    with embedding.with_mean_none([]):
+        np.testing.assert_array_equal(embedding.embeddings, own)
+
+
 def test_config_round_trip(embedding):
     again = EpisodeEmbedding.from_config(embedding.get_config())
     assert again.get_config() == embedding.get_config()

@@ -98,6 +98,14 @@ def test_it_computes_in_the_dtype_of_its_input():
         np.testing.assert_allclose(tf.cast(half, tf.float32), layer(inputs), atol=0.5)
 
 
+def test_groups_that_do_not_divide_are_refused():
+    for filters, groups in ((30, 16), (4, 0)):
+        with pytest.raises(ValueError, match=f"filters={filters}. Received: groups={groups}"):
+            GroupedConv(filters, (2, 2), (1, 1), groups)
+    with pytest.raises(ValueError, match="divide the input's 6 channels. Received: groups=4"):
+        GroupedConv(4, (2, 2), (1, 1), 4).build((None, 8, 8, 6))
+
+
 def test_an_unknown_form_is_refused():
     with pytest.raises(ValueError, match="form must be one of .*'fast'"):
         GroupedConv(4, (2, 2), (1, 1), form="fast")

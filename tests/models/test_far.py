@@ -48,5 +48,21 @@ def test_history_of_the_state_is_26_frames_in_all(far):
 
 @pytest.mark.parametrize("name", ["audio_pyramid", "style_pyramid"])
 def test_a_pyramid_that_does_not_meet_the_grid_is_refused(name):
-    with pytest.raises(ValueError, match=rf"{name} must have levels up to 4x4.*\(256,\)"):
+    with pytest.raises(ValueError, match=rf"{name} must have 2 levels, up to 4x4.*\(256,\)"):
         FAR(**{name: (256,)})
+
+
+@pytest.mark.parametrize(
+    ("grid", "levels", "side"), [((6, 5), 2, 8), ((12, 10), 3, 16), ((2, 1), 0, 2), ((1, 9), 3, 16)]
+)
+def test_any_grid_is_padded_to_one_that_pyramids_meet(grid, levels, side):
+    pyramid = (8,) * levels
+    far = tiny_priors.make("far", grid=grid, audio_pyramid=pyramid, style_pyramid=pyramid)
+    assert far.side == side
+    codes, conditioning = codes_of(far, 3), conditioning_of(far, 3)
+    logits = far.logits(tf.constant(codes), conditioning)
+    assert logits.shape == (1, 3, *grid, HEADS, CODES)
+    changed = codes.copy()
+    changed[:, 1] = (codes[:, 1] + 1) % CODES
+    moved = np.abs(far.logits(tf.constant(changed), conditioning) - logits).max(axis=(0, 4, 5))
+    assert not moved[:2].any() and moved[2].all()  # every place of the padded grid sees the past

@@ -168,6 +168,7 @@ def test_clips_of_one_frame(prior):
         ({"num_heads": 0}, "num_heads must be at least 1. Received: num_heads=0"),
         ({"num_codes": 1}, "num_codes must be at least 2. Received: num_codes=1"),
         ({"num_episodes": -1}, "num_episodes must be at least 0. Received: num_episodes=-1"),
+        ({"grid": (0, 0)}, "grid must be at least 1. Received: grid=0|must have . levels"),
     ],
 )
 def test_impossible_sizes_are_refused(prior, arguments, message):
@@ -206,6 +207,8 @@ def test_bad_input_of_the_call_is_refused(prior, changes, message):
         (mel_of(0), 4, 0, r"mel must be \[B, 4 T, 80\] with at least one .*shape \(1, 0, 80\)"),
         (mel_of(2)[:, :7], 4, 0, r"mel must be .*\(1, 7, 80\)"),
         (mel_of(2)[0], 4, 0, r"mel must be .*\(8, 80\)"),
+        (mel_of(2) * np.nan, 4, 0, "mel must be finite. Received: mel with 640 of 640 values"),
+        (np.int32(mel_of(2)), 4, 0, "mel must be float. Received: mel of dtype int32"),
         (mel_of(2), 5, 0, r"style must be \[B, 4\]. Received: style of shape \(1, 5\)"),
         (mel_of(2), 4, 2, r"episode must lie in \[-1, 1\]"),
     ],

@@ -90,20 +90,31 @@ def test_a_checkpoint_holds_every_variable_also_of_layers_in_lists(tmp_path):
         np.testing.assert_array_equal(weight, value)
 
 
-def test_a_workdir_of_another_config_is_refused_by_field(tmp_path):
+def leave_weights(workdir):
+    """What a training that has learnt something leaves at least."""
+    presets.write_weights(workdir, "dvae", {"kernel": np.ones(3, "float32")})
+
+
+def test_a_workdir_of_another_config_is_refused_by_field(tmp_path, capsys):
     config = {"model": {"stem": 8, "stages": [[8, 1]]}, "train": {"steps": 4}}
-    check_workdir(tmp_path, config, {})
+    check_workdir(tmp_path, "dvae", config, {})
     assert not list(tmp_path.iterdir())  # What is refused later leaves nothing behind.
     presets.write_config(tmp_path, training=config)
-    check_workdir(tmp_path, config, {})
     other = {"model": {"stem": 8, "stages": [[8, 2]]}, "train": {"steps": 4}}
+    check_workdir(tmp_path, "dvae", other, {})  # what was begun has not learnt anything yet
+    leave_weights(tmp_path)
+    check_workdir(tmp_path, "dvae", config, {})
     with pytest.raises(ValueError, match=r"config.model.stages was \[\[8, 1\]\] and is now"):
-        check_workdir(tmp_path, other, {})
-    free = {**config, "train": {"steps": 4, "log_every": 9}}  # changes nothing
-    check_workdir(tmp_path, free, {})
-    check_workdir(tmp_path, config, {})
+        check_workdir(tmp_path, "dvae", other, {})
+    free = {**config, "train": {"steps": 9, "skip_nonfinite": True}}
+    check_workdir(tmp_path, "dvae", free, {"train": {"skip_nonfinite": False}})
+    told = capsys.readouterr().out
+    assert "config.train.skip_nonfinite was False and is now True" in told
+    assert "config.train.steps was 4 and is now 9" in told
+    check_workdir(tmp_path, "dvae", config, {})
+    assert not capsys.readouterr().out
     with pytest.raises(ValueError, match="config.train.seed was None and is now 1"):
-        check_workdir(tmp_path, {**config, "train": {"steps": 4, "seed": 1}}, {})
+        check_workdir(tmp_path, "dvae", {**config, "train": {"steps": 4, "seed": 1}}, {})
     assert presets.read_config(tmp_path)["training"] == config
 
 
@@ -112,21 +123,23 @@ def test_a_field_that_an_older_workdir_lacks_counts_as_its_default(tmp_path):
     newer = {"train": {"steps": 4, "ema": 0.0}, "loss": {"drift": 0.0}}
     defaults = {"train": {"steps": 9, "ema": 0.0}, "loss": {"drift": 0.0}}
     presets.write_config(tmp_path, training=older)
+    leave_weights(tmp_path)
     other = {**newer, "train": {"steps": 4, "ema": 0.9}}
     with pytest.raises(ValueError, match="config.train.ema was 0.0 and is now 0.9"):
-        check_workdir(tmp_path, other, defaults)
-    check_workdir(tmp_path, newer, defaults)
+        check_workdir(tmp_path, "dvae", other, defaults)
+    check_workdir(tmp_path, "dvae", newer, defaults)
 
 
 def test_a_workdir_of_other_data_is_refused_by_field(tmp_path):
     footage = {"fps": 25.0, "episodes": {"a": 0, "b": 1}, "jpeg_quality": 95}
     presets.write_config(tmp_path, training={}, footage=footage)
-    check_workdir(tmp_path, {}, {}, {"fps": 25.0, "episodes": {"a": 0, "b": 1}})
+    leave_weights(tmp_path)
+    check_workdir(tmp_path, "dvae", {}, {}, {"fps": 25.0, "episodes": {"a": 0, "b": 1}})
     with pytest.raises(ValueError, match="other data: footage.episodes.b was 1 and is now 2"):
-        check_workdir(tmp_path, {}, {}, {"episodes": {"a": 0, "b": 2}})
+        check_workdir(tmp_path, "dvae", {}, {}, {"episodes": {"a": 0, "b": 2}})
 
 
 def test_a_preset_is_no_workdir(tmp_path):
     presets.write_config(tmp_path, dvae={})
     with pytest.raises(ValueError, match="is a preset, not a training workdir"):
-        check_workdir(tmp_path, {}, {})
+        check_workdir(tmp_path, "dvae", {}, {})

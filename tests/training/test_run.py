@@ -4,12 +4,14 @@ import json
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from nwt_tf import presets
+from nwt_tf.training.callbacks import Validation
 from nwt_tf.training.run import averaged_weights
 from nwt_tf.training.summaries import still
 from nwt_tf.training.trainer import DataError, DivergedError
@@ -37,6 +39,27 @@ def test_the_preset_has_the_averages_and_the_model_keeps_its_own_weights(tmp_pat
     average = toy.optimizer._model_variables_moving_average[0].numpy()
     np.testing.assert_array_equal(saved, average)
     assert np.abs(toy.dense.kernel.numpy() - average).min() > 1e-3
+
+
+def test_a_resumed_training_takes_its_own_learning_rate(tmp_path):
+    run(Toy(), tmp_path, 2)
+    resumed = Toy(rate=0.03)
+    run(resumed, tmp_path, 4)
+    np.testing.assert_allclose(resumed.optimizer.learning_rate, 0.03)
+    assert int(resumed.optimizer.iterations) == 4  # all else goes on
+
+
+def test_validations_come_with_every_multiple_of_their_steps(tmp_path):
+    model, seen = SimpleNamespace(steps_done=7), []
+    best = SimpleNamespace(keep=0)
+    summaries = SimpleNamespace(write=lambda *args: None)
+    validation = Validation(lambda: (seen.append(model.steps_done) or {}, {}), summaries, 8, best)
+    validation.set_model(model)
+    validation.on_train_begin()  # resumed behind 7 steps, as often as it may be
+    for model.steps_done in (9, 11, 15, 17):
+        validation.on_epoch_end(0)
+    validation.on_train_end()
+    assert seen == [9, 17]
 
 
 def test_a_finished_training_does_no_more_steps(tmp_path):
@@ -149,7 +172,7 @@ def test_the_update_norm_is_that_of_the_weights_last_change(tmp_path):
     toy.fit(ones(0, None), steps_per_epoch=1, verbose=0, shuffle=False)
     change = [b - v.numpy() for b, v in zip(before, toy.dense.trainable_variables, strict=True)]
     norm = np.sqrt(sum(np.sum(np.square(each)) for each in change))
-    np.testing.assert_allclose(toy.update_norms()["update_norm"], norm, rtol=1e-3)
+    np.testing.assert_allclose(toy.update_figures()["update_norm"], norm, rtol=1e-3)
 
 
 def test_averages_are_lent_and_taken_back():
@@ -188,7 +211,7 @@ def test_training_goes_on_with_the_batches_that_come_next(tmp_path):
 def test_a_loss_that_is_not_finite_stops_and_nothing_of_it_is_saved(tmp_path):
     run(Toy(), tmp_path, 2)
     before = presets_bytes(tmp_path)
-    with pytest.raises(DivergedError, match="step 3: distance not finite.*ckpt-2"):
+    with pytest.raises(DivergedError, match="at step 3; .* is .*ckpt-2. Not finite: distance"):
         run(Toy(bad_step=3), tmp_path, 8)
     assert presets_bytes(tmp_path) == before
     assert run(Toy(), tmp_path, 8)["steps"] == 8
@@ -209,7 +232,7 @@ def test_an_update_that_is_not_finite_is_left_out_and_counted(tmp_path):
 
 
 def test_before_its_first_update_nothing_was_updated():
-    assert Toy().update_norms()["update_norm"] == 0.0
+    assert Toy().update_figures()["update_norm"] == 0.0
 
 
 def test_a_batch_that_cannot_be_read_ends_the_training_with_what_is_wrong(tmp_path):

@@ -9,7 +9,14 @@ import tensorflow as tf
 
 from configs import dvae as dvae_config
 from configs import prior as prior_config
-from nwt_tf.training.schedules import Halving, WarmupCosine, adam, annealed_beta, learning_rate
+from nwt_tf.training.schedules import (
+    Constant,
+    Cosine,
+    Halving,
+    adam,
+    annealed_beta,
+    learning_rate,
+)
 
 
 def test_halving_every_50000_steps_down_to_the_floor():
@@ -27,18 +34,22 @@ def test_halving_every_50000_steps_down_to_the_floor():
 
 
 def test_cosine_from_the_initial_rate_to_the_minimum():
-    rate = WarmupCosine(1e-3, 1000, 1e-5, 0)
+    rate = Cosine(1e-3, 1000, 1e-5, 0)
     for step, expected in [(0, 1e-3), (500, (1e-3 + 1e-5) / 2), (1000, 1e-5), (2000, 1e-5)]:
         np.testing.assert_allclose(rate(step), expected, rtol=1e-5)
     assert all(rate(step) > rate(step + 100) for step in range(0, 1000, 100))
 
 
-def test_warm_up_is_linear():
-    rate = WarmupCosine(1.0, 10_000, 0.0, 10)
+@pytest.mark.parametrize(
+    "rate", [Constant(1.0, 10), Halving(1.0, 10**9, 0.0, 10), Cosine(1.0, 10_000, 0.0, 10)]
+)
+def test_warm_up_is_linear(rate):
     np.testing.assert_allclose([rate(step) for step in range(10)], np.arange(1, 11) / 10, rtol=1e-4)
 
 
-@pytest.mark.parametrize("schedule", [Halving(1.0, 10, 0.1), WarmupCosine(1.0, 100, 0.1, 5)])
+@pytest.mark.parametrize(
+    "schedule", [Constant(1.0, 9), Halving(1.0, 10, 0.1, 8), Cosine(1.0, 100, 0.1, 5)]
+)
 def test_config_round_trip(schedule):
     copy = type(schedule).from_config(schedule.get_config())
     for step in (0, 7, 60):
@@ -48,7 +59,9 @@ def test_config_round_trip(schedule):
 def test_configs_name_their_schedule():
     paper = dvae_config.get_config("paper").train
     assert learning_rate(paper) == 1e-4
-    assert isinstance(learning_rate(dvae_config.get_config("small").train), WarmupCosine)
+    assert isinstance(learning_rate(dvae_config.get_config("small").train), Cosine)
+    warm = dataclasses.replace(paper, warmup=1000)
+    np.testing.assert_allclose(learning_rate(warm)(0), 1e-7, rtol=1e-5)
     with pytest.raises(ValueError, match="constant, halving or cosine.*'linear'"):
         learning_rate(dataclasses.replace(paper, schedule="linear"))
 

@@ -22,13 +22,15 @@ class Toy(Trainer):
 
     LOGS = ("distance",)
 
-    def __init__(self, ema=0.9, bad_step=-1, steps_per_execution=1, jit_compile=False, **kwargs):
+    def __init__(
+        self, ema=0.9, bad_step=-1, steps_per_execution=1, jit_compile=False, rate=0.1, **kwargs
+    ):
         super().__init__(jit_compile=jit_compile, **kwargs)
         self.bad_step = bad_step
         self.dense = keras.layers.Dense(1, kernel_initializer="ones")
         self.dense.build((None, 2))
         self.built = True
-        optimizer = adam(0.1, SimpleNamespace(epsilon=1e-7, ema=ema), (0.9, 0.99), jit_compile)
+        optimizer = adam(rate, SimpleNamespace(epsilon=1e-7, ema=ema), (0.9, 0.99), jit_compile)
         self.compile(optimizer, steps_per_execution=steps_per_execution)
         self.optimizer.build(self.dense.trainable_variables)
 

@@ -28,6 +28,7 @@ LEAST = {
     "log_every": (1, "so many steps are a round"),
     "validate_every": (1, "steps between validations"),
     "steps_per_execution": (1, "steps of a call from the host"),
+    "halve_every": (1, "steps in which the rate halves"),
 }
 
 # Layers whose inputs, laid side by side for a matrix product, are many times the inputs.
@@ -128,7 +129,12 @@ def prior_trainer(config, grid, num_heads, num_codes, num_episodes, mel=None):
             f"Received: config.loss.window_frames={window}"
         )
     arguments = dataclasses.asdict(config.model)
-    prior = priors.KINDS[arguments.pop("kind")](
+    kind = arguments.pop("kind")
+    if kind not in priors.KINDS:
+        raise ValueError(
+            f"config.model.kind must be one of {', '.join(priors.KINDS)}. Received: {kind!r}"
+        )
+    prior = priors.KINDS[kind](
         grid=grid,
         num_heads=num_heads,
         num_codes=num_codes,

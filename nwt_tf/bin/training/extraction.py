@@ -13,6 +13,7 @@ from data_pipeline.schema import MAX_CODES, serialize
 from data_pipeline.shards import Manifest, ShardWriter
 from nwt_tf import presets
 from nwt_tf.bin.training.validation import trained_episodes
+from nwt_tf.files import whole
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE
 
@@ -188,10 +189,14 @@ def load_footage(data_dir, flag="data_dir"):
 
 
 def copy_dvae(source, target):
-    """Copies a preset's dVAE: its weights, and config.json where the target has none."""
+    """Copies a preset's dVAE: its weights, in place of others, and config.json where the target has
+    none."""
     target.mkdir(parents=True, exist_ok=True)
+    for file in target.glob("dvae.weights.*.npz"):
+        file.unlink()
     for file in source.glob("dvae.weights.*.npz"):
-        shutil.copyfile(file, target / file.name)
+        with whole(target / file.name) as beside:
+            shutil.copyfile(file, beside)
     if not (target / "config.json").exists():
         config = presets.read_config(source)
         presets.write_config(target, dvae=config["dvae"], footage=config["footage"])

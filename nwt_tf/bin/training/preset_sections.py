@@ -9,7 +9,9 @@ import tensorflow as tf
 
 from data_pipeline.dataset import read_clips
 from data_pipeline.shards import Manifest
+from nwt_tf import presets
 from nwt_tf.bin.training import validation
+from nwt_tf.training.checkpoints import is_begun
 
 
 def footage(manifest):
@@ -40,18 +42,31 @@ def _defaults(config):
     return found
 
 
-def mean_styles(prior, data_dir, clips=256):
-    """The posterior's mean over training clips, at most so many, spread over them all.
+def write_first(workdir, part, sections):
+    """Writes config.json as a training begins or goes on; what one that ended before it had learnt
+    anything left of it goes."""
+    if not is_begun(workdir, part):
+        (workdir / "config.json").unlink(missing_ok=True)
+    presets.write_config(workdir, **sections)
+
+
+def style_clips(data_dir, clips=256):
+    """(episode, codes) of training clips, at most so many, spread over them all."""
+    total = len(Manifest.load(data_dir).clip_frames("train"))
+    chosen = itertools.islice(read_clips(data_dir, "train"), 0, None, -(-total // clips))
+    return [(clip["record"].episode, clip["codes"]) for clip in chosen]
+
+
+def mean_styles(prior, clips):
+    """The posterior's mean over style_clips.
 
     Returns:
         (over all of them, {episode: over its own}), lists of floats.
     """
     found = {}
     encode = tf.function(prior.style_encoder, reduce_retracing=True)
-    total = len(Manifest.load(data_dir).clip_frames("train"))
-    stride = -(-total // clips)
-    for clip in itertools.islice(read_clips(data_dir, "train"), 0, None, stride):
-        mean = encode(tf.constant(clip["codes"])[None]).mean[0].numpy()
-        found.setdefault(clip["record"].episode, []).append(mean)
+    for episode, codes in clips:
+        mean = encode(tf.constant(codes)[None]).mean[0].numpy()
+        found.setdefault(episode, []).append(mean)
     overall = np.mean([mean for means in found.values() for mean in means], axis=0)
     return overall.tolist(), {name: np.mean(means, 0).tolist() for name, means in found.items()}

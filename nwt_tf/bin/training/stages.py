@@ -21,6 +21,7 @@ from nwt_tf.bin.training.warm_start import started
 from nwt_tf.generation.sampler import Sampler
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE
+from nwt_tf.training.checkpoints import is_begun
 from nwt_tf.training.distribution import is_chief
 from nwt_tf.training.run import averaged_weights, check_workdir, train
 from nwt_tf.training.trainer import reading_batches
@@ -50,11 +51,15 @@ def train_dvae(data_dir, workdir, config, num_gpus=None, init_preset=None):
     manifest = load_footage(data_dir)
     check_num_codes(config.model.num_codes)  # Shows now, not after the training.
     footage = preset_sections.footage(manifest)
-    with _prepared(video_dataset, data_dir, workdir, config, num_gpus, footage) as dataset:
+    with _prepared(
+        "dvae", video_dataset, data_dir, workdir, config, num_gpus, footage
+    ) as dataset:
         size = (manifest.config["height"], manifest.config["width"])
         trainer = assembly.dvae_trainer(config, *size, len(manifest.episodes))
         start = started(trainer.dvae, init_preset, "dvae", footage["episodes"], workdir)
     dvae = trainer.dvae
+    # Episodes in whose mean 'none' lies, where no step trains it.
+    means = [] if settings.episode_dropout else list(footage["episodes"].values())
     sections = {
         "dvae": dvae.get_config(),
         "footage": footage,
@@ -72,7 +77,8 @@ def train_dvae(data_dir, workdir, config, num_gpus=None, init_preset=None):
 
     @contextlib.contextmanager
     def settled_weights():
-        with averaged_weights(dvae, trainer.optimizer):
+        none = dvae.episode_embedding.with_mean_none(means)
+        with averaged_weights(dvae, trainer.optimizer), none:
             dvae.encoder.settle(seen)
             yield
 
@@ -88,7 +94,7 @@ def train_dvae(data_dir, workdir, config, num_gpus=None, init_preset=None):
         presets.write_config(folder, **sections)
 
     if is_chief():
-        presets.write_config(workdir, **sections)
+        preset_sections.write_first(workdir, "dvae", sections)
 
     figures = train(
         trainer,
@@ -111,10 +117,11 @@ def train_dvae(data_dir, workdir, config, num_gpus=None, init_preset=None):
 
 
 @contextlib.contextmanager
-def _prepared(batches, data_dir, workdir, config, num_gpus, footage):
+def _prepared(part, batches, data_dir, workdir, config, num_gpus, footage):
     """Within, the training's devices are in use; what cannot be trained was refused before.
 
     Args:
+        part: 'dvae' or 'prior'.
         batches: video_dataset or sequence_dataset.
         data_dir, workdir, config, num_gpus: of the training.
         footage: section of the preset.
@@ -126,6 +133,7 @@ def _prepared(batches, data_dir, workdir, config, num_gpus, footage):
     with assembly.devices(settings, num_gpus):
         check_workdir(
             workdir,
+            part,
             preset_sections.training(config),
             preset_sections.training_defaults(config),
             {name: footage[name] for name in ("height", "width", "fps", "episodes")},
@@ -169,7 +177,9 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
     section = presets.read_config(data_dir / DVAE_FOLDER)
     stride = 2 ** len(section["dvae"]["stages"])
     footage = section["footage"]
-    with _prepared(sequence_dataset, data_dir, workdir, config, num_gpus, footage) as dataset:
+    with _prepared(
+        "prior", sequence_dataset, data_dir, workdir, config, num_gpus, footage
+    ) as dataset:
         _check_same_dvae(workdir, data_dir)
         clips = validation.held_out_clips(data_dir, manifest)  # A damaged shard is named here.
         sound = _some(sequence_dataset, data_dir, config, "mel")
@@ -184,6 +194,8 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
         episodes = validation.trained_episodes(manifest)
         start = started(trainer.prior, init_preset, "prior", episodes, workdir)
     prior = trainer.prior
+    # Episodes in whose mean 'none' lies, where no step trains it.
+    means = [] if settings.episode_dropout else list(episodes.values())
     sections = {
         "dvae": section["dvae"],
         "footage": footage,
@@ -196,11 +208,13 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
     if settings.samples and is_chief():
         sampler, dvae = Sampler(prior), DVAE.from_preset(data_dir / DVAE_FOLDER)
         shown = validation.joined(clips, settings.samples, settings.clip_frames)
+    styled = preset_sections.style_clips(data_dir) if is_chief() else []
     last = {}
 
     @contextlib.contextmanager
     def settled_weights():
-        with averaged_weights(prior, trainer.optimizer):
+        none = prior.episode_embedding.with_mean_none(means)
+        with averaged_weights(prior, trainer.optimizer), none:
             prior.audio_encoder.settle(sound)
             yield
 
@@ -216,14 +230,15 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
     def save(folder):
         with settled_weights():
             presets.write_weights(folder, "prior", presets.variables_of(prior))
-            style, by_episode = preset_sections.mean_styles(prior, data_dir)
+            style, by_episode = preset_sections.mean_styles(prior, styled)
         if folder != workdir:
             copy_dvae(data_dir / DVAE_FOLDER, folder)
         presets.write_config(folder, **sections, default_style=style, episode_styles=by_episode)
 
     if is_chief():
-        copy_dvae(data_dir / DVAE_FOLDER, workdir)
-        presets.write_config(workdir, **sections)
+        if not is_begun(workdir, "prior"):
+            copy_dvae(data_dir / DVAE_FOLDER, workdir)
+        preset_sections.write_first(workdir, "prior", sections)
 
     figures = train(
         trainer,
@@ -246,7 +261,7 @@ def _check_same_dvae(workdir, data_dir):
     Raises:
         ValueError: naming both.
     """
-    if not (workdir / "config.json").exists():
+    if not is_begun(workdir, "prior"):
         return
     before, now = (presets.fingerprint(each, "dvae") for each in (workdir, data_dir / DVAE_FOLDER))
     if before != now:
