@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib.metadata
+import math
 import os
 import re
 import tempfile
@@ -15,7 +16,7 @@ from data_pipeline.cutting import Footage, Skips
 from data_pipeline.review import DECISIONS, PAGE, fingerprint, preview, read_review, write_review
 from data_pipeline.schema import serialize
 from data_pipeline.shards import MANIFEST, SPLITS, Manifest, ShardWriter, new_dataset
-from data_pipeline.split import assign_splits
+from data_pipeline.split import assign_splits, check_fractions
 from data_pipeline.videos import Video, find_videos, list_videos
 from data_pipeline.workers import WorkerPool, available_cores
 
@@ -49,6 +50,7 @@ def cut_footage(
 
     Raises:
         ValueError: Arguments out of range, or no usable video.
+        BlockingIOError: Another build works in the folder, or in that of the parts.
         OSError: The disk is full or broken, or a worker was killed.
     """
     if num_workers is not None and num_workers < 1:
@@ -64,17 +66,23 @@ def cut_footage(
     else:
         folder = files.join(output_dir, _PARTS)
     local = [path for path in (parts_dir, output_dir) if path and not files.is_remote(path)]
-    new = [path for path in local if not files.is_folder(path)]
+    new = [path for place in local for path in files.missing(place)]
     try:
-        if runner == "beam":
-            pool = BeamPool(folder, beam_arguments)
-        else:
-            pool = WorkerPool(num_workers or available_cores())
-        with pool:
-            yield Footage(videos, settings, pool, folder, skips)
-    except BaseException:
-        Footage.keep_if_worth(folder)
-        raise
+        with contextlib.ExitStack() as alone:
+            for path in (output_dir, folder):
+                if not files.is_remote(path):
+                    alone.enter_context(files.alone_in(path))
+            try:
+                if runner == "beam":
+                    pool = BeamPool(folder, beam_arguments)
+                else:
+                    pool = WorkerPool(num_workers or available_cores())
+                with pool:
+                    yield Footage(videos, settings, pool, folder, skips)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    Footage.keep_if_worth(folder)
+                raise
     finally:
         for path in new:
             with contextlib.suppress(OSError):
@@ -235,6 +243,7 @@ def build_dataset(
 
     Raises:
         FileNotFoundError, NotADirectoryError, FileExistsError: About the folders.
+        BlockingIOError: Another build works in one of them.
         ValueError: A setting out of range, no usable video, a damaged review or one of other
             footage, or with `strict` anything unusable.
         OSError: The disk is full or broken; a dataset that was to be replaced stays.
@@ -248,6 +257,11 @@ def build_dataset(
     settings = ClipSettings(
         **{field.name: config[field.name] for field in dataclasses.fields(ClipSettings)}
     )
+    check_fractions(validation_fraction, test_fraction)
+    if not 0 < shard_megabytes < math.inf:
+        raise ValueError(
+            f"shard_megabytes must be positive and finite. Received: {shard_megabytes}"
+        )
     output_dir = os.fspath(output_dir)
     videos = _videos(input_dir, input_list)
     if files.is_file(output_dir):
@@ -269,13 +283,17 @@ def build_dataset(
     )
     with cut as footage:
         clip_ids, decisions = footage.clip_ids(), {}
+        every = [clip_id for ids in clip_ids.values() for clip_id in ids]
         if review_file is not None:
-            every = [clip_id for ids in clip_ids.values() for clip_id in ids]
             decisions = read_review(review_file, _fingerprint(footage), every)
         kept = {
             name: [clip_id for clip_id in ids if decisions.get(clip_id) != "drop"]
             for name, ids in clip_ids.items()
         }
+        if not any(kept.values()):
+            raise ValueError(
+                f"{review_file}: drops every clip, {len(every)} in all; keep some of them"
+            )
         split_of = assign_splits(
             {name: ids for name, ids in kept.items() if ids},
             validation_fraction=validation_fraction,
@@ -293,7 +311,7 @@ def build_dataset(
                 skips,
             )
             if not any(splits.values()):
-                raise skips.nothing_left("clips")
+                raise skips.nothing_left("clips", planned=every)
             untrained = [name for name in clip_ids if name not in trained]
             manifest = Manifest(
                 *(config, _versions(), list(clip_ids), splits),

@@ -20,6 +20,8 @@ from data_pipeline.suggestions import PictureWatcher, sound_reasons
 from data_pipeline.trim import trim
 
 _ROUNDING = 1e-6  # seconds
+_MAX_SIDE = 8192  # pixels
+_MAX_FPS = 1000.0  # above, a clip of seconds does not fit in a worker's memory
 _JOB_SECONDS = 60.0  # a file is cut in jobs of at least this; results must not depend on workers
 
 
@@ -43,7 +45,12 @@ class ClipSettings:
     suggestions: bool = False
 
     def __post_init__(self):
-        for name in ("height", "width", "fps", "segment_seconds", "max_seconds"):
+        for name, most in (("height", _MAX_SIDE), ("width", _MAX_SIDE), ("fps", _MAX_FPS)):
+            if not 0 < getattr(self, name) <= most:
+                raise ValueError(
+                    f"{name} must be positive and at most {most}. Received: {getattr(self, name)}"
+                )
+        for name in ("segment_seconds", "max_seconds"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(
                     f"{name} must be positive and finite. Received: {getattr(self, name)}"
@@ -52,15 +59,23 @@ class ClipSettings:
             raise ValueError(
                 f"min_seconds must be at least 0 and finite. Received: {self.min_seconds}"
             )
+        shortest = max(self.min_seconds, 1 / self.fps)
+        if self.max_seconds < shortest:
+            raise ValueError(
+                f"max_seconds must be at least {shortest:g}: min_seconds, and a frame. "
+                f"Received: {self.max_seconds}"
+            )
         if self.frame_encoding not in ENCODINGS:
             raise ValueError(
                 f"frame_encoding must be jpeg, png or raw. Received: {self.frame_encoding}"
             )
         if not 1 <= self.jpeg_quality <= 100:
             raise ValueError(f"jpeg_quality must be 1 to 100. Received: {self.jpeg_quality}")
-        if len(self.crop) != 4:
+        whole = [pixels for pixels in self.crop if isinstance(pixels, int) and pixels >= 0]
+        if len(self.crop) != 4 or len(whole) != 4:
             raise ValueError(
-                f"crop must be (top, bottom, left, right). Received: {tuple(self.crop)}"
+                "crop must be (top, bottom, left, right), whole numbers of pixels from 0 on. "
+                f"Received: {tuple(self.crop)}"
             )
         trim(0.0, 0.0, self.trim_seconds, self.trim_longer_than)
 
@@ -175,8 +190,9 @@ def plan_file(path: str | os.PathLike, name: str, episode: str, settings: ClipSe
         every = tuple(window for job in jobs for window in job.windows)
         jobs = [Job(str(path), episode, None, every)]
     found = index.times[-1] + index.frame_seconds
-    if info.duration - found > max(1.0, 0.02 * info.duration):
-        damage.append((name, f"its picture breaks off at {found:.1f} s of {info.duration:.1f} s"))
+    told = info.picture_end
+    if told - found > max(1.0, 0.02 * told):
+        damage.append((name, f"its picture breaks off at {found:.1f} s of {told:.1f} s"))
     return FilePlan(str(path), episode, tuple(jobs), tuple(short), tuple(damage))
 
 

@@ -6,6 +6,7 @@ sound, so that a frame at time t belongs to the samples around t * sample_rate.
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -112,6 +113,20 @@ def origin_of(container) -> float:
     if video is None or video.start_time is None:
         return 0.0
     return min(0.0, float(video.start_time * video.time_base))
+
+
+def end_of(container, stream) -> float:
+    """Where a stream ends on the timeline, as the file's header tells it; where that tells of the
+    whole file alone, the file's end, and 0 where it tells nothing."""
+    whole = (container.duration or 0) * 1e-6
+    if stream.duration is not None:
+        own = float(((stream.start_time or 0) + stream.duration) * stream.time_base)
+    elif tag := re.fullmatch(r"(\d+):(\d+):(\d+\.?\d*)", stream.metadata.get("DURATION", "")):
+        hours, minutes, seconds = map(float, tag.groups())  # Matroska's, which tells the end
+        own = 3600 * hours + 60 * minutes + seconds
+    else:
+        return whole
+    return min(whole, own - origin_of(container))
 
 
 def packets_of(container, stream) -> Iterator:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from data_pipeline import files
 from data_pipeline.clips import ClipSettings, Cut, FilePlan, Job, cut_job, plan_file, plan_sound
@@ -44,9 +44,11 @@ class Skips:
         """A clip that was left out on purpose, which is never an error."""
         self.clips.append(Skip(clip_id, reason))
 
-    def nothing_left(self, what: str) -> ValueError:
-        """The error of a build without any videos or clips."""
-        first = (self.files + self.clips)[0]
+    def nothing_left(self, what: str, planned: Iterable[str] = ()) -> ValueError:
+        """The error of a build without any videos or clips; it names one of those planned, if there
+        is one: a clip that is too short is none that somebody waits for."""
+        skips, planned = self.files + self.clips, set(planned)
+        first = next((skip for skip in skips if skip.name in planned), skips[0])
         return ValueError(
             f"{self.source}: none of its {what} can be used; "
             f"the first is {first.name}: {first.reason}"
@@ -171,7 +173,7 @@ class Footage:
     ):
         self.settings, self.folder, self._pool, self._skips = settings, folder, pool, skips
         files.make_folder(folder)
-        videos = list(self._without_copies(videos))
+        videos = list(self._without_copies(list(self._with_utf8_names(videos))))
         self.plans: list[tuple[Video, str, FilePlan]] = []
         tasks = [(video, settings, folder) for video in videos]
         results = pool.in_order(_plan, tasks, Progress(len(tasks), "files planned"))
@@ -181,6 +183,15 @@ class Footage:
         self._remove_others()
         if not self.plans:
             raise skips.nothing_left("videos")
+
+    def _with_utf8_names(self, videos: Sequence[Video]) -> Iterator[Video]:
+        for video in videos:  # records hold ids and episodes as UTF-8
+            try:
+                video.name.encode()
+            except UnicodeEncodeError:
+                self._skips.file(self._name(video), "its name is not UTF-8; rename it")
+                continue
+            yield video
 
     def _without_copies(self, videos: Sequence[Video]) -> Iterator[Video]:
         suspects = same_size(videos)
@@ -196,8 +207,10 @@ class Footage:
 
     @staticmethod
     def _name(video: Video) -> str:
-        """The file's path within the folder that all of them are in."""
-        return video.name.removesuffix(video.path.suffix) + video.path.suffix
+        """The file's path within the folder that all of them are in; bytes that are not UTF-8
+        become replacement characters, which every file and terminal takes."""
+        name = video.name.removesuffix(video.path.suffix) + video.path.suffix
+        return os.fsencode(name).decode(errors="replace")
 
     def _take_plan(self, video: Video, result: tuple[str, FilePlan] | str) -> None:
         if isinstance(result, str):
@@ -217,7 +230,8 @@ class Footage:
     def _remove_others(self) -> None:
         keys = {key for _, key, _ in self.plans}
         for name in files.names_in(self.folder):
-            if name.endswith(".tmp") or name.partition(".")[0].partition("-")[0] not in keys:
+            finished = name.partition(".")[0].partition("-")[0] in keys
+            if name != files.LOCK and (name.endswith(".tmp") or not finished):
                 files.remove(files.join(self.folder, name))
 
     def clip_ids(self) -> dict[str, list[str]]:

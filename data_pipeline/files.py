@@ -9,6 +9,8 @@ import os
 import shutil
 from collections.abc import Iterator
 
+LOCK = ".lock"  # within a folder that a process works in
+
 
 def is_remote(path: str | os.PathLike) -> bool:
     """Whether a path has a scheme, such as gs://."""
@@ -30,6 +32,9 @@ def _as_os_error(path: str) -> Iterator[None]:
         yield
     except tf.errors.NotFoundError as error:
         raise FileNotFoundError(errno.ENOENT, "no such file", path) from error
+    except tf.errors.UnimplementedError as error:
+        reason = "TensorFlow cannot work there; take a local folder or gs://"
+        raise OSError(errno.EOPNOTSUPP, reason, path) from error
     except tf.errors.OpError as error:
         raise OSError(errno.EIO, error.message, path) from error
 
@@ -41,29 +46,46 @@ def join(folder: str | os.PathLike, *names: str) -> str:
 
 def is_file(path: str | os.PathLike) -> bool:
     path = os.fspath(path)
-    if is_remote(path):
+    if not is_remote(path):
+        return os.path.isfile(path)
+    with _as_os_error(path):
         return _gfile().exists(path) and not _gfile().isdir(path)
-    return os.path.isfile(path)
 
 
 def is_folder(path: str | os.PathLike) -> bool:
-    return _gfile().isdir(os.fspath(path)) if is_remote(path) else os.path.isdir(path)
+    path = os.fspath(path)
+    if not is_remote(path):
+        return os.path.isdir(path)
+    with _as_os_error(path):  # isdir alone says no where exists fails
+        return _gfile().exists(path) and _gfile().isdir(path)
 
 
 def make_folder(path: str | os.PathLike) -> None:
     """Makes a folder and those above it, where they are missing."""
-    if is_remote(path):
-        _gfile().makedirs(os.fspath(path))
-    else:
+    if not is_remote(path):
         os.makedirs(path, exist_ok=True)
+        return
+    with _as_os_error(os.fspath(path)):
+        _gfile().makedirs(os.fspath(path))
+
+
+def missing(path: str | os.PathLike) -> list[str]:
+    """The folders that make_folder would make of a local path, the innermost first."""
+    folder, found = os.path.abspath(path), []
+    while not os.path.lexists(folder):
+        found.append(folder)
+        folder = os.path.dirname(folder)
+    return found
 
 
 def names_in(folder: str | os.PathLike) -> list[str]:
     """Names of the files and folders in a folder, sorted; none where there is no such folder."""
     if not is_folder(folder):
         return []
-    found = _gfile().listdir(os.fspath(folder)) if is_remote(folder) else os.listdir(folder)
-    return sorted(name.rstrip("/") for name in found)
+    if not is_remote(folder):
+        return sorted(os.listdir(folder))
+    with _as_os_error(os.fspath(folder)):
+        return sorted(name.rstrip("/") for name in _gfile().listdir(os.fspath(folder)))
 
 
 def size(path: str | os.PathLike) -> int:
@@ -80,7 +102,8 @@ def remove(path: str | os.PathLike) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.remove(path)
     elif is_file(path):
-        _gfile().remove(os.fspath(path))
+        with _as_os_error(os.fspath(path)):
+            _gfile().remove(os.fspath(path))
 
 
 def remove_folder(path: str | os.PathLike) -> None:
@@ -88,7 +111,8 @@ def remove_folder(path: str | os.PathLike) -> None:
     if not is_remote(path):
         shutil.rmtree(path, ignore_errors=True)
     elif is_folder(path):
-        _gfile().rmtree(os.fspath(path))
+        with _as_os_error(os.fspath(path)):
+            _gfile().rmtree(os.fspath(path))
 
 
 def move(source: str | os.PathLike, target: str | os.PathLike) -> None:
@@ -98,6 +122,44 @@ def move(source: str | os.PathLike, target: str | os.PathLike) -> None:
             _gfile().rename(os.fspath(source), os.fspath(target), overwrite=True)
     else:
         os.replace(source, target)
+
+
+@contextlib.contextmanager
+def alone_in(folder: str | os.PathLike) -> Iterator[None]:
+    """Holds a local folder, made if it is missing, against other processes that do the same.
+
+    The lock, on the file LOCK in it, ends with the process that took it, however that ends; the
+    workers that it starts do not have it.  A disk that knows no locks holds nobody off.
+
+    Raises:
+        BlockingIOError: Another process holds it.
+        OSError: The folder cannot be written.
+    """
+    import fcntl
+
+    path = join(folder, LOCK)
+    make_folder(folder)
+    try:
+        file = open(path, "wb")  # NFS locks what is open for writing alone
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, os.fspath(folder)) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+        except (BlockingIOError, FileNotFoundError):
+            held = False
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise
+            held = True
+        if not held:  # or it is held under that name no more: its holder removed it just now
+            reason = "another build works in it; wait for its end, or take another folder"
+            raise BlockingIOError(errno.EAGAIN, reason, os.fspath(folder))
+        try:
+            yield
+        finally:
+            remove(path)
 
 
 @contextlib.contextmanager

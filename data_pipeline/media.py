@@ -13,6 +13,7 @@ import numpy as np
 from data_pipeline.containers import (
     check_whole,
     decoded,
+    end_of,
     open_container,
     origin_of,
     packets_of,
@@ -42,9 +43,10 @@ __all__ = [
 
 @dataclasses.dataclass(frozen=True)
 class MediaInfo:
-    """What a file holds.  `fps` (mean), `height` and `width` are 0 without a picture.
+    """What a file holds.
 
-    Height and width are those of the upright picture.
+    `fps` (mean), `height`, `width` and `picture_end` are 0 without a picture.  Height and
+    width are those of the upright picture.
     """
 
     has_video: bool
@@ -53,6 +55,7 @@ class MediaInfo:
     height: int
     width: int
     duration: float  # seconds, 0 where the container does not tell
+    picture_end: float  # on the timeline, as the container tells it; its sound may last longer
 
 
 def probe(path: str | os.PathLike, require: Iterable[str] = (), whole: bool = False) -> MediaInfo:
@@ -85,6 +88,7 @@ def probe(path: str | os.PathLike, require: Iterable[str] = (), whole: bool = Fa
             height=height,
             width=width,
             duration=(container.duration or 0) * 1e-6,
+            picture_end=end_of(container, video) if video else 0.0,
         )
 
 

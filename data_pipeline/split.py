@@ -8,6 +8,20 @@ def _rank(clip_id: str, seed: int) -> bytes:
     return hashlib.sha256(f"{seed}:{clip_id}".encode()).digest()
 
 
+def check_fractions(validation_fraction: float, test_fraction: float) -> None:
+    """Refuses fractions that are none, or that leave no training clips.
+
+    Raises:
+        ValueError: They are out of range.
+    """
+    fractions = (validation_fraction, test_fraction)
+    if not (all(part >= 0 for part in fractions) and sum(fractions) < 1):
+        raise ValueError(
+            "validation_fraction and test_fraction must be at least 0 and less than 1 together. "
+            f"Received: {validation_fraction}, {test_fraction}"
+        )
+
+
 def assign_splits(
     clips: Mapping[str, Sequence[str]],
     validation_fraction: float = 0.05,
@@ -42,12 +56,8 @@ def assign_splits(
     both = sorted(set(validation_episodes) & set(test_episodes))
     if both:
         raise ValueError(f"episode {', '.join(both)} cannot be both validation and test")
+    check_fractions(validation_fraction, test_fraction)
     fractions = {"validation": validation_fraction, "test": test_fraction}
-    if min(fractions.values()) < 0 or sum(fractions.values()) >= 1:
-        raise ValueError(
-            "validation_fraction and test_fraction must be at least 0 and less than 1 together. "
-            f"Received: {validation_fraction}, {test_fraction}"
-        )
     splits = {clip: split for split, names in held_out.items() for n in names for clip in clips[n]}
     rest = [clips[name] for name in clips if name not in held_out["validation"] + held_out["test"]]
     total = sum(map(len, rest))

@@ -3,14 +3,14 @@
 import collections
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from data_pipeline import files
 
 VIDEO_SUFFIXES = frozenset(
-    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .vob .webm .wmv".split()
+    ".3gp .avi .flv .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .mxf .ogv .ts .vob .webm .wmv".split()
 )
 
 
@@ -23,7 +23,7 @@ class Video(NamedTuple):
 
 
 def find_videos(input_dir: str | os.PathLike) -> list[Video]:
-    """Lists the footage in a folder and its subfolders.
+    """Lists the footage in a folder and its subfolders, those behind links, too.
 
     Returns:
         Videos in the order of their paths.  The episode of a file is the subfolder that it lies in,
@@ -44,14 +44,31 @@ def find_videos(input_dir: str | os.PathLike) -> list[Video]:
         )
     paths = [
         path.relative_to(input_dir)
-        for path in input_dir.rglob("*")
-        if path.suffix.lower() in VIDEO_SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(input_dir).parts)
+        for path in _files_in(input_dir)
+        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
     ]
     if not paths:
         raise ValueError(f"{input_dir}: holds no videos ({' '.join(sorted(VIDEO_SUFFIXES))})")
     return _named(input_dir, paths)
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Files in a folder and its subfolders, without hidden ones.
+
+    Links are followed.  Each folder is read once, so that those in a circle end, and under its own
+    path rather than a link's.
+    """
+    read, starts = set(), [folder]
+    for start in starts:  # which grows by the links that are met
+        for path, inner, names in os.walk(start):
+            own = os.path.realpath(path)
+            if own in read:
+                inner.clear()
+                continue
+            read.add(own)
+            inner[:] = sorted(name for name in inner if not name.startswith("."))
+            starts += [link for link in (Path(path, name) for name in inner) if link.is_symlink()]
+            yield from (Path(path, name) for name in names if not name.startswith("."))
 
 
 def list_videos(input_list: str | os.PathLike) -> list[Video]:
@@ -69,7 +86,7 @@ def list_videos(input_list: str | os.PathLike) -> list[Video]:
     if not input_list.is_file():
         raise FileNotFoundError(f"{input_list}: no such file")
     try:
-        lines = input_list.read_text(encoding="utf-8").splitlines()
+        lines = input_list.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{input_list}: is no text; --input_list takes a file with a path a line"

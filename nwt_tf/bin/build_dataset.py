@@ -19,6 +19,7 @@ a dataset whole, prints what it holds, names a shard that is damaged, and draws 
 import collections
 import dataclasses
 import shlex
+import sys
 import time
 
 from absl import flags
@@ -100,6 +101,8 @@ flags.DEFINE_bool(
 
 
 def main() -> None:
+    if hasattr(sys.stdout, "reconfigure"):  # a file's name may hold what the terminal cannot show
+        sys.stdout.reconfigure(errors="replace")
     if FLAGS.inspect:
         _inspect()
     else:
@@ -109,9 +112,12 @@ def main() -> None:
 def _inspect() -> None:
     if FLAGS.input_dir or FLAGS.input_list or FLAGS.output_dir:
         raise ValueError("--inspect builds nothing: leave out --input_dir and --output_dir")
+    from data_pipeline.files import is_remote
     from data_pipeline.inspection import contact_sheet, figures, table
     from data_pipeline.shards import Manifest
 
+    if is_remote(FLAGS.inspect):
+        command.start_tensorflow()  # for tf.io.gfile, without its chatter
     manifest = Manifest.load(FLAGS.inspect)
     print(table(manifest))
     command.start_tensorflow()
@@ -183,8 +189,8 @@ def _build() -> None:
         _review(videos, settings)
         return
     for name in ("validation_episodes", "test_episodes"):
-        if FLAGS[name].value is not None:
-            settings[name] = tuple(FLAGS[name].value)
+        named = settings[name] if FLAGS[name].value is None else FLAGS[name].value
+        settings[name] = tuple(filter(None, named))  # --config.test_episodes= names none
     start = time.monotonic()
     manifest = build_dataset(
         FLAGS.input_dir or None,

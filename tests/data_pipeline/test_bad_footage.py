@@ -1,5 +1,7 @@
 """What cannot be used is named, counted and left out; with `strict` it is an error."""
 
+import os
+
 import av
 import numpy as np
 import pytest
@@ -41,6 +43,32 @@ def test_unusable_footage_is_skipped_and_named(folder, tmp_path):
     (folder / "good.mp4").unlink()
     with pytest.raises(ValueError, match="none of its videos can be used; the first is empty.mp4"):
         built(folder, tmp_path / "none")
+
+
+def test_a_name_that_is_not_utf8_is_skipped_and_named(folder, tmp_path):
+    footage.talk(folder / "good.mp4", seconds=2.4, gop=30)
+    bad = os.fsdecode(b"bad\xff name.mp4")  # its content is that of the good one, which stays
+    (folder / bad).write_bytes((folder / "good.mp4").read_bytes())
+    manifest, clips = built(folder, tmp_path / "out")
+    assert {clip["record"].episode for clip in clips} == {"good"}
+    assert [(skip.name, skip.reason) for skip in manifest.skipped_files] == [
+        ("bad\ufffd name.mp4", "its name is not UTF-8; rename it")
+    ]
+    with pytest.raises(
+        ValueError, match="--strict: bad\ufffd name.mp4 cannot be used: its name is"
+    ):
+        built(folder, tmp_path / "strict", strict=True)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
+def test_sound_that_outlasts_the_picture_is_no_damage(folder, tmp_path, suffix):
+    sound = np.random.default_rng(0).normal(0, 0.1, round(4.4 * footage.RATE))
+    footage.write(
+        *(folder / f"a.{suffix}", footage.scenes([30, 30]), np.arange(60) / 25, sound),
+        keys=(0, 30),
+    )
+    manifest, clips = built(folder, tmp_path / "out", strict=True)
+    assert len(clips) == 2 and not manifest.skipped_clips
 
 
 def test_parts_without_a_clip_are_not_worth_keeping(tmp_path):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from configs.footage import FootageConfig, get_config
-from data_pipeline import cutting
+from data_pipeline import build, cutting
 from data_pipeline.build import build_dataset, find_videos
 from data_pipeline.dataset import read_clips
 from data_pipeline.mel import (
@@ -224,7 +224,7 @@ def test_a_dataset_stays_where_its_replacement_fails(folder, tmp_path, monkeypat
     with pytest.raises(ValueError, match="unknown episode nobody"):
         built(folder, out, validation_episodes=("nobody",), overwrite=True)
     with pytest.raises(ValueError, match="none of its videos can be used"):
-        built(folder, out, min_seconds=60.0, overwrite=True)
+        built(folder, out, min_seconds=20.0, overwrite=True)
     assert contents(out) == before
 
 
@@ -235,7 +235,18 @@ def test_a_dataset_stays_where_its_replacement_fails(folder, tmp_path, monkeypat
         ({"height": -1}, "height must be positive"),
         ({"segment_seconds": math.nan}, "segment_seconds must be positive and finite"),
         ({"min_seconds": -1.0}, "min_seconds must be at least 0"),
+        ({"height": 100_000}, "height must be positive and at most 8192. Received: 100000"),
+        ({"fps": 1e9}, "fps must be positive and at most 1000"),
+        ({"max_seconds": 1e-9}, "max_seconds must be at least 1: min_seconds, and a frame"),
+        ({"max_seconds": 0.03, "min_seconds": 0.0}, "max_seconds must be at least 0.04"),
         ({"crop": (1, 2)}, "crop must be"),
+        ({"crop": (1.5, 0, 0, 0)}, r"whole numbers of pixels.*Received: \(1.5, 0, 0, 0\)"),
+        ({"crop": ("a", "b", "c", "d")}, "crop must be"),
+        ({"crop": (-1, 0, 0, 0)}, "crop must be"),
+        ({"validation_fraction": math.nan}, "must be at least 0 and less than 1.*: nan, 0.0"),
+        ({"shard_megabytes": math.inf}, "shard_megabytes must be positive and finite. .*: inf"),
+        ({"shard_megabytes": math.nan}, "shard_megabytes must be positive"),
+        ({"shard_megabytes": -5.0}, "shard_megabytes must be positive"),
         ({"crop": (0, 400, 0, 0)}, "does not fit in a picture of 48 rows and 64 columns"),
         ({"trim_seconds": 1.5}, "trim_seconds must be"),
         ({"frame_encoding": "gif"}, "frame_encoding must be jpeg, png or raw. Received: gif"),
@@ -247,8 +258,16 @@ def test_a_dataset_stays_where_its_replacement_fails(folder, tmp_path, monkeypat
 def test_settings_out_of_range(folder, tmp_path, change, message):
     footage.talk(folder / "a.mp4", seconds=1.2)
     with pytest.raises(ValueError, match=message):
-        built(folder, tmp_path / "out", **change)
-    assert not (tmp_path / "out").exists()
+        built(folder, tmp_path / "new" / "out", **change)
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_numbers_are_refused_before_any_work(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "cut_footage", None)
+    footage.talk(folder / "a.mp4", seconds=1.2)
+    for change in ({"shard_megabytes": math.inf}, {"test_fraction": math.nan}, {"fps": 1e9}):
+        with pytest.raises(ValueError, match=next(iter(change))):
+            built(folder, tmp_path / "out", **change)
 
 
 def test_a_full_disk_leaves_no_half_dataset(folder, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from data_pipeline import cutting
+from data_pipeline import cutting, files
 from data_pipeline.build import build_dataset
 from data_pipeline.dataset import read_clips
 from data_pipeline.shards import Manifest
@@ -164,6 +164,30 @@ def test_what_else_lies_in_the_folder_for_parts_stays(folder, whole, tmp_path, m
     assert sorted(scratch.rglob("*")) == before
     for name in ("thesis.txt", "old.tmp", "results/table.csv"):
         assert (scratch / name).read_text() == name
+
+
+@pytest.mark.parametrize("held", ["out", "scratch/nwt_parts"])
+def test_two_builds_do_not_share_a_folder(folder, tmp_path, held):
+    """The second one is refused, and touches nothing of the first."""
+    with files.alone_in(tmp_path / held):
+        (tmp_path / held / "unfinished.plan").write_text("the first build's")
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(BlockingIOError, match="another build works in it") as caught:
+            build_dataset(
+                *(folder, tmp_path / "out"),
+                num_workers=1,
+                parts_dir=tmp_path / "scratch",
+                **SETTINGS,
+            )
+        assert caught.value.filename == str(tmp_path / held)
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_refused_build_leaves_no_folders(folder, tmp_path):
+    places = {"output_dir": tmp_path / "a" / "b" / "c", "parts_dir": tmp_path / "d" / "e"}
+    with pytest.raises(ValueError, match="unknown episode nobody"):
+        build_dataset(folder, **places, num_workers=1, test_episodes=("nobody",), **SETTINGS)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_for_parts_that_a_build_made_goes_with_it(folder, tmp_path):

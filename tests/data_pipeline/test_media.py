@@ -1,3 +1,5 @@
+import errno
+import io
 import os
 
 import av
@@ -207,6 +209,31 @@ def test_a_live_mp4_plays_up_to_its_last_fragment(tmp_path):
         assert 0 < len(media.read_audio(path, whole=True)) < 48000
     path.write_bytes(data[: data.rindex(b"moof") - 4])
     assert 20 <= len(media.read_video(path)) < 50
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_live_mp4_tells_of_a_full_disk(share):
+    """Also where it fills up with the very last bytes, which are written as the file closes."""
+
+    def fill(file):
+        with media.LiveMp4(file, 25) as live:
+            for n in range(30):
+                live.sound(np.zeros(960, np.float32))
+                live.picture(np.full((32, 32, 3), n, np.uint8))
+
+    class Disk(io.BytesIO):
+        name = "disk/live.mp4"
+
+        def write(self, data):
+            if self.tell() + len(data) > room:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data)
+
+    room = 10**9
+    fill(whole := Disk())
+    room = int(share * len(whole.getvalue()))
+    with pytest.raises(OSError, match="No space left on device: 'disk/live.mp4'"):
+        fill(Disk())
 
 
 def test_a_live_mp4_reaches_a_pipe_while_it_is_made():

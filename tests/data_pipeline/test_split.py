@@ -1,4 +1,5 @@
 import collections
+import math
 
 import pytest
 
@@ -58,3 +59,6 @@ def test_errors():
         assign_splits(clips(a=3, b=3), validation_episodes=["a"], test_episodes=["b"])
     with pytest.raises(ValueError, match="less than 1 together"):
         assign_splits(clips(a=3), validation_fraction=0.6, test_fraction=0.4)
+    for part in (math.nan, math.inf, -0.1):
+        with pytest.raises(ValueError, match=f"less than 1 together. Received: 0.0, {part}"):
+            assign_splits(clips(a=3), validation_fraction=0.0, test_fraction=part)

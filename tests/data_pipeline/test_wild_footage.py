@@ -79,6 +79,7 @@ FORMATS = {
         {"codec": "mpeg1video", "sound_codec": "mp2", "channels": 2, "rate": 44100},
     ),
     "MPEG-2 in a transport stream": ("a.ts", {"codec": "mpeg2video", "sound_codec": "mp2"}),
+    "MPEG-2 in MXF": ("a.mxf", {"codec": "mpeg2video", "sound_codec": "pcm_s16le"}),
     "yuv444": ("a.mkv", {"pix_fmt": "yuv444p", "sound_codec": "flac"}),
     "10 bit": ("a.mkv", {"pix_fmt": "yuv420p10le", "sound_codec": "flac"}),
     "8 kHz": ("a.mkv", {"rate": 8000, "sound_codec": "pcm_s16le"}),

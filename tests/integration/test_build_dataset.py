@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -10,12 +11,12 @@ import pytest
 from tests.data_pipeline import footage
 
 
-def nwt(*arguments):
+def nwt(*arguments, **environment):
     return subprocess.run(
         [sys.executable, "-m", "nwt_tf.bin.build_dataset", *map(str, arguments)],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": os.getcwd(), "CUDA_VISIBLE_DEVICES": "-1"},
+        env=os.environ | {"PYTHONPATH": os.getcwd(), "CUDA_VISIBLE_DEVICES": "-1"} | environment,
     )
 
 
@@ -86,6 +87,16 @@ def test_errors_are_one_line(folder, tmp_path, arguments, message):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "flag", ["shard_megabytes=inf", "crop=(1.5,0,0,0)", "validation_fraction=nan", "width=100000"]
+)
+def test_numbers_out_of_range_are_one_line(folder, tmp_path, flag):
+    (folder / "a.mp4").write_bytes(b"")
+    done = nwt(f"--input_dir={folder}", f"--output_dir={tmp_path / 'out'}", f"--config.{flag}")
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
+    assert f"error: {flag.partition('=')[0]}" in done.stderr and "Received: " in done.stderr
+
+
 def test_strict(folder, tmp_path):
     footage.talk(folder / "a.mp4", seconds=1.2)
     (folder / "empty.mp4").write_bytes(b"")
@@ -95,3 +106,52 @@ def test_strict(folder, tmp_path):
         "nwt build_dataset: error: --strict: empty.mp4 cannot be used: is empty (0 bytes)\n"
     )
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--inspect=s3://b/x"],
+        ["--output_dir=s3://b/x"],
+        ["--output_dir=out", "--parts_dir=hdfs://q"],
+    ],
+)
+def test_a_scheme_that_nobody_reads_is_one_line(folder, tmp_path, flags):
+    if "--inspect" not in flags[0]:
+        footage.talk(folder / "a.mp4", seconds=1.2)
+        flags = [flag.replace("=out", f"={tmp_path}/out") for flag in flags]
+        flags += [f"--input_dir={folder}", "--num_workers=1"]
+    done = nwt(*flags)
+    assert (done.returncode, done.stdout) == (2, "") and done.stderr.count("\n") == 1
+    assert "TensorFlow cannot work there; take a local folder or gs://" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_names_that_stdout_cannot_show(folder, tmp_path):
+    footage.talk(folder / "a.mp4", seconds=1.2)
+    (folder / os.fsdecode(b"bad\xff name.mp4")).write_bytes(b"")
+    out = tmp_path / os.fsdecode(b"shards\xff")
+    arguments = (f"--input_dir={folder}", f"--output_dir={out}", "--num_workers=1")
+    for encoding in ("utf-8:strict", "ascii:strict"):
+        done = nwt(*arguments, "--overwrite", PYTHONIOENCODING=encoding)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "name.mp4: its name is not UTF-8; rename it" in done.stdout.splitlines()[0]
+        assert json.loads(done.stdout.splitlines()[-1])["skipped"] == 1
+
+
+def test_no_episodes_and_no_clips(folder, tmp_path):
+    """An empty list of episodes names none; a review that drops all is named."""
+    footage.talk(folder / "a.mp4", seconds=3.2, gop=30)
+    arguments = (f"--input_dir={folder}", f"--output_dir={tmp_path / 'out'}", "--num_workers=1")
+    arguments += ("--config.segment_seconds=1.2", "--config.trim_seconds=0")
+    assert nwt(*arguments, "--review").returncode == 0
+    page = (tmp_path / "out" / "review.html").read_text()
+    review = {"format": "nwt review", "version": 1}
+    review["dataset"] = re.search('"fingerprint":"(\\w+)"', page)[1]
+    review["decisions"] = {"a_0000": "drop", "a_0001": "drop"}
+    (tmp_path / "review.json").write_text(json.dumps(review))
+    done = nwt(*arguments, f"--review_file={tmp_path / 'review.json'}")
+    assert done.returncode == 2
+    assert "review.json: drops every clip, 2 in all; keep some of them" in done.stderr
+    done = nwt(*arguments, "--config.validation_episodes=", "--test_episodes=")
+    assert (done.returncode, done.stderr) == (0, "")
