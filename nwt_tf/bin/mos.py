@@ -24,7 +24,10 @@ flags.DEFINE_enum(
 )
 flags.DEFINE_string("survey", None, "The survey's folder.", flag_values=FLAGS, required=True)
 flags.DEFINE_string(
-    "systems", None, "build: folder with a folder of clips for each system.", flag_values=FLAGS
+    "systems",
+    None,
+    "build, which needs it: folder with a folder of clips for each system.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_string("truth", "ground_truth", "build: the real footage's folder.", flag_values=FLAGS)
 flags.DEFINE_list("experiments", "overall,face,lipsync", "build: which of them.", flag_values=FLAGS)
@@ -35,7 +38,10 @@ flags.DEFINE_list(
     flag_values=FLAGS,
 )
 flags.DEFINE_list(
-    "gold", [], "build: clips of the truth, picked by hand: clearly natural.", flag_values=FLAGS
+    "gold",
+    [],
+    "build, which needs it: clips of the truth, picked by hand: clearly natural.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_integer("clips", NUM_CLIPS, "build: episodes, one clip each.", 1, flag_values=FLAGS)
 flags.DEFINE_integer(
@@ -46,7 +52,9 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("language", "English", "build: raters' mother tongue.", flag_values=FLAGS)
 flags.DEFINE_string("title", "Study of talking videos", "build: of the pages.", flag_values=FLAGS)
-flags.DEFINE_string("contact", None, "build: whom raters may write to.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "contact", None, "build, which needs it: whom raters may write to.", flag_values=FLAGS
+)
 flags.DEFINE_string("payment", "", "build: what raters are told about pay.", flag_values=FLAGS)
 flags.DEFINE_string("consent", None, "build: text file instead of ours.", flag_values=FLAGS)
 flags.DEFINE_float(

@@ -33,7 +33,13 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises:
         OSError: the port is taken, or the host is not this machine.
+        ValueError: the host is empty, which sockets take for every address of this machine.
     """
+    if not host:
+        raise ValueError(
+            "--host must name an address of this machine, such as 127.0.0.1 (0.0.0.0 is all of "
+            f"them), not {host!r}"
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=2048)

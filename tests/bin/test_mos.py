@@ -47,15 +47,26 @@ def folders(tmp_path_factory):
         ({"gold": "e9/x"}, "--gold=e9/x: ground_truth has no such clip"),
         ({"truth": "ground_thruth"}, "no such folder among .*; did you mean ground_truth"),
         ({"experiments": "lipsink"}, "no experiment 'lipsink'; did you mean lipsync"),
+        ({"experiments": ""}, "--experiments must name .* overall, face, lipsync, not ''"),
         ({"only": "nwt_mar:face"}, "nwt_mar is none of the systems"),
-        ({"only": "wav2lip:fase"}, "no experiment 'fase'; did you mean face"),
+        ({"only": "wav2lip:fase"}, "--only=wav2lip:fase: .*, not 'fase'; did you mean face"),
+        ({"only": "wav2lip"}, "--only=wav2lip: .* as SYSTEM:EXPERIMENT, not ''"),
+        (
+            {"only": "wav2lip:face", "experiments": "overall,lipsync"},
+            "--only=wav2lip:face: .* --experiments=overall,lipsync, .*, not 'face'",
+        ),
         ({"only": "wav2lip:face,nwt_far:face"}, "overall has no system to compare"),
         ({"clips": 50}, "--clips=50 needs as many episodes.*of 2 in common"),
         ({"clips": 2}, "overall has 6 samples; a task takes 10"),
         ({"systems": "nowhere"}, "nowhere: no such folder"),
         ({"trap_speech": "nowhere"}, "holds none of 1.wav to 5.wav"),
         ({"consent": "nowhere.txt"}, "nowhere.txt: No such file"),
+        ({"consent": "VIDEO"}, "^--consent must be a text file.*UTF-8.*, not .*clip.mp4$"),
+        ({"consent": "/dev/null"}, "^--consent must be a text file.*, not /dev/null$"),
+        ({"language": "x" * 41}, "^--language must be .* 40 characters.*, not 'x{41}'$"),
+        ({"language": " "}, "^--language must be .*, not ''$"),
         ({"upper_share": 0}, "upper_share"),
+        ({"upper_share": "nan"}, "^--upper_share must be .* from 0.1 to 1, not nan$"),
         ({"action": "mend"}, "action"),
     ],
 )
@@ -68,8 +79,15 @@ def test_mistakes_of_a_build(folders, tmp_path, capsys, change, words):
         "gold": "e1/a",
         "contact": "x@example.org",
     }
+    if change.get("consent") == "VIDEO":
+        change = {"consent": folders / "clip.mp4"}
     assert re.search(words, fails(capsys, **flags | change))
     assert not (tmp_path / "survey").exists()
+
+
+def test_help_says_what_a_build_needs():
+    for flag in ("systems", "gold", "contact"):
+        assert mos.FLAGS[flag].help.startswith("build, which needs it: ")
 
 
 def test_a_survey_with_answers_is_not_built_anew(folders, tmp_path, capsys):
@@ -86,10 +104,15 @@ def test_mistakes_of_the_other_actions(tmp_path, capsys):
         assert "no such survey" in fails(capsys, action=action, survey=tmp_path / "none")
     folder = write_survey(tmp_path / "survey", make_survey())
     assert "no ratings yet" in fails(capsys, action="analyse", survey=folder)
-    assert "three amounts" in fails(capsys, action="analyse", survey=folder, pay="1,2")
+    for pay in ("1,2", "1,2,x", "nan,1,1", "1,inf,1", "-1,0.4,0.6"):
+        error = fails(capsys, action="analyse", survey=folder, pay=pay)
+        assert "three amounts" in error and error.endswith(f", not {pay}\n")
     assert "none.csv" in fails(capsys, action="export", survey=folder, results="none.csv")
     assert not (folder / "analysis").exists() and not (folder / "export").exists()
     assert "survey must" in fails(capsys, action="serve")
+    error = fails(capsys, action="serve", survey=folder, host="")
+    assert error.startswith("--host must name") and error.endswith("not ''\n")
+    assert not (folder / "answers.sqlite").exists()  # a survey with answers is not built anew
 
 
 def test_ratings_that_are_given_twice_are_refused(tmp_path, capsys):

@@ -255,3 +255,5 @@ def test_who_does_not_qualify_and_who_fails_the_check(tmp_path, capsys):
         browser.wait("!document.querySelector('#inside').hidden")
         cells = browser("[...document.querySelectorAll('#experiments td')].map((e) => e.innerText)")
         assert cells == ["overall", "0", "10", "0", "0", "0", "0"]
+        browser.resize(320, 568)  # A phone: the tables scroll by themselves, the page does not.
+        assert browser("document.documentElement.scrollWidth") <= 320

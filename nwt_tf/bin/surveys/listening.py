@@ -1,6 +1,8 @@
 """What `nwt mos` does: footage (data_pipeline) to surveys, and answers to figures (nwt_tf)."""
 
+import contextlib
 import json
+import math
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +12,7 @@ from nwt_tf.bin import command
 from nwt_tf.bin.spelling import nearest
 from nwt_tf.evaluation.mos import bonus, exchange, pages, plan, ratings, report
 from nwt_tf.evaluation.mos import survey as surveys
-from nwt_tf.evaluation.mos.protocol import EXPERIMENTS, NUM_RATERS
+from nwt_tf.evaluation.mos.protocol import EXPERIMENTS, LANGUAGE_CHARS, NUM_RATERS
 from nwt_tf.evaluation.mos.store import Store
 from nwt_tf.files import write_text
 
@@ -46,12 +48,17 @@ def build(
     start = time.monotonic()
     if (folder / surveys.ANSWERS).exists():
         raise ValueError(f"{folder}: has answers already; build another survey in another folder")
+    language = " ".join(language.split())  # as browsers send what raters choose
+    if not 0 < len(language) <= LANGUAGE_CHARS:
+        raise ValueError(
+            f"--language must be a name of at most {LANGUAGE_CHARS} characters, or nobody can "
+            f"join, not {language!r}"
+        )
+    if not math.isfinite(upper_share):  # NaN passes for any bounds.
+        raise ValueError(f"--upper_share must be a number from 0.1 to 1, not {upper_share}")
     sources = stimuli.find_clips(systems)
     chosen = experiments_of(list(sources), experiments, only, truth)
-    paragraphs = surveys.consent_text(contact, payment)
-    if consent:
-        text = Path(consent).read_text(encoding="utf-8")
-        paragraphs = tuple(part.strip() for part in text.split("\n\n") if part.strip())
+    paragraphs = read_consent(consent) if consent else surveys.consent_text(contact, payment)
     print(*(f"{name}: {', '.join(shown)}" for name, shown in chosen.items()), sep="\n")
     with stimuli.voice_folder() as spoken:
         voices = stimuli.trap_voices(trap_speech, language, Path(spoken))
@@ -90,6 +97,23 @@ def build(
     )
 
 
+def read_consent(path: str | os.PathLike) -> tuple[str, ...]:
+    """The paragraphs of a consent text of one's own, which empty lines separate.
+
+    Raises:
+        OSError: no such file.
+        ValueError: it holds no text.
+    """
+    try:
+        parts = Path(path).read_text(encoding="utf-8").split("\n\n")
+    except UnicodeDecodeError:
+        parts = []
+    paragraphs = tuple(part.strip() for part in parts if part.strip())
+    if not paragraphs:
+        raise ValueError(f"--consent must be a text file, in UTF-8 and not empty, not {path}")
+    return paragraphs
+
+
 def experiments_of(
     systems: Sequence[str], experiments: Sequence[str], only: Sequence[str], truth: str
 ) -> dict[str, tuple[str, ...]]:
@@ -102,24 +126,32 @@ def experiments_of(
         truth: the system that is real footage.
 
     Raises:
-        ValueError: an unknown name, or an experiment that has nothing to compare.
+        ValueError: an unknown name, no experiment, a system for an experiment that is not asked
+            for, or an experiment that has nothing to compare.
     """
     if truth not in systems:
         raise ValueError(
             f"--truth={truth}: no such folder among {', '.join(systems)}{nearest(truth, systems)}"
         )
-    limited = {}
-    for entry in only:
-        system, _, experiment = entry.partition(":")
-        if system not in systems or system == truth:
-            raise ValueError(f"--only={entry}: {system} is none of the systems to compare")
-        limited.setdefault(system, set()).add(experiment)
-    for name in [*experiments, *(name for names in limited.values() for name in names)]:
+    if not experiments:
+        raise ValueError(f"--experiments must name some of {', '.join(EXPERIMENTS)}, not ''")
+    for name in experiments:
         if name not in EXPERIMENTS:
             raise ValueError(
                 f"There is no experiment {name!r}{nearest(name, EXPERIMENTS)}; there are "
                 f"{', '.join(EXPERIMENTS)}"
             )
+    limited = {}
+    for entry in only:
+        system, _, experiment = entry.partition(":")
+        if system not in systems or system == truth:
+            raise ValueError(f"--only={entry}: {system} is none of the systems to compare")
+        if experiment not in experiments:
+            raise ValueError(
+                f"--only={entry}: must name one of --experiments={','.join(experiments)}, as "
+                f"SYSTEM:EXPERIMENT, not {experiment!r}{nearest(experiment, experiments)}"
+            )
+        limited.setdefault(system, set()).add(experiment)
     ordered = [*(system for system in systems if system != truth), truth]
     chosen = {
         name: tuple(system for system in ordered if name in limited.get(system, {name}))
@@ -136,8 +168,8 @@ def serve(folder: Path, host: str, port: int, raters: int | None) -> None:
     """Serves a survey until it is interrupted.
 
     Raises:
-        OSError, ValueError: no survey, an incomplete one, answers to another one, a taken port, or
-            the server's packages are not installed.
+        OSError, ValueError: no survey, an incomplete one, answers to another one, an empty host, a
+            taken port, or the server's packages are not installed.
     """
     survey = surveys.load(folder)
     try:
@@ -147,9 +179,6 @@ def serve(folder: Path, host: str, port: int, raters: int | None) -> None:
         raise ValueError(f"{error.name} is missing: pip install 'nwt_tf[mos]'") from error
     from nwt_tf.evaluation.mos.study import Study
 
-    store = Store(folder / surveys.ANSWERS, survey.identity)
-    study = Study(survey, store, raters)
-
     def ready() -> None:
         address = web.address(listening)
         print(f"serving {folder} at {address}/ (Ctrl-C ends it; answers are kept)")
@@ -158,12 +187,14 @@ def serve(folder: Path, host: str, port: int, raters: int | None) -> None:
         token = folder / server.TOKEN_FILE
         print(f"  progress: {address}/admin with the token in {token}", flush=True)
 
-    try:
-        app = server.make_app(study, folder, server.admin_token(folder))
-        listening = web.listen(host, port)
-        web.serve(app, listening, ready)
-    finally:
-        store.close()
+    answers = folder / surveys.ANSWERS
+    # Made when the server can listen: a survey that has answers is not built anew.
+    with (
+        web.listen(host, port) as listening,
+        contextlib.closing(Store(answers, survey.identity)) as store,
+    ):
+        study = Study(survey, store, raters)
+        web.serve(server.make_app(study, folder, server.admin_token(folder)), listening, ready)
 
 
 def gather(folder: Path, results: Iterable[str]) -> tuple[surveys.Survey, list[ratings.Rating]]:
@@ -234,12 +265,10 @@ def analyse(
     """Cleans, averages, tests, and writes tables, plot and pay.
 
     Raises:
-        OSError, ValueError: no survey, no ratings that count, or files that cannot be read.
+        OSError, ValueError: amounts that nobody can be paid, no survey, no ratings that count, or
+            files that cannot be read.
     """
-    try:
-        base, many, best = (float(amount) for amount in amounts)
-    except ValueError as error:
-        raise ValueError(f"--pay={','.join(amounts)}: three amounts, base,many,best") from error
+    base, many, best = read_amounts(amounts)
     survey, every = gather(folder, results)
     analysis = report.analyse(every, survey.experiments)
     output = Path(output_dir or folder / "analysis")
@@ -270,6 +299,24 @@ def analyse(
         ratings=len(analysis.kept),
         pay=sum(row.total for row in paid),
     )
+
+
+def read_amounts(texts: Sequence[str]) -> list[float]:
+    """The three amounts that `bonus.pay` takes.
+
+    Raises:
+        ValueError: others than three, or one that is negative, infinite or no number.
+    """
+    try:
+        amounts = [float(text) for text in texts]
+    except ValueError:
+        amounts = []
+    if len(amounts) != 3 or not all(0 <= amount < math.inf for amount in amounts):
+        raise ValueError(
+            "--pay must be three amounts, base,many,best, finite and none below 0, "
+            f"not {','.join(texts)}"
+        )
+    return amounts
 
 
 def export(

@@ -56,6 +56,23 @@ def training(stimuli: Sequence[Stimulus], rng: random.Random) -> list[Item]:
     return chosen
 
 
+def left(
+    stimuli: Sequence[Stimulus], counts: Mapping[str, int], seen: Collection[str], target: int
+) -> list[Stimulus]:
+    """What a rater's next task can be made of.
+
+    Args:
+        stimuli, counts, seen, target: see `samples`.
+
+    Returns:
+        The samples that this rater has not had; none when not one of them needs ratings, or they
+        are too few for a whole task.
+    """
+    pool = [stimulus for stimulus in stimuli if stimulus.name not in seen]
+    needed = any(counts.get(stimulus.name, 0) < target for stimulus in pool)
+    return pool if needed and len(pool) >= TASK_SAMPLES else []
+
+
 def samples(
     stimuli: Sequence[Stimulus],
     counts: Mapping[str, int],
@@ -74,11 +91,10 @@ def samples(
         target: ratings that each sample should get.
 
     Returns:
-        The samples, or none when no sample that this rater has not had needs ratings, or too few
-        are left for a whole task.
+        The samples, or none when nothing is `left`.
     """
-    pool = [stimulus for stimulus in stimuli if stimulus.name not in seen]
-    if len(pool) < TASK_SAMPLES or all(counts.get(s.name, 0) >= target for s in pool):
+    pool = left(stimuli, counts, seen, target)
+    if not pool:
         return []
     rng.shuffle(pool)
     chosen, systems, clips = [], {}, {}

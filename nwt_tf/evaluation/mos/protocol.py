@@ -15,6 +15,7 @@ NUM_CLIPS = 50  # one from each of as many test episodes
 NUM_RATERS = 30  # ratings of a sample, at least
 GOLD_LIMIT = 3  # a gold clip rated so or below discards its rater
 UPPER_SHARE = 0.5  # of the rows, that the upper view shows: "the bottom half was removed"
+LANGUAGE_CHARS = 40  # that the name of a mother tongue can have
 HEADPHONES = ("in_ear", "over_ear")
 DEVICES = (*HEADPHONES, "loudspeaker", "built_in")
 HEARING = ("normal", "trouble_in_noise", "hearing_aid_helps", "lip_reading")

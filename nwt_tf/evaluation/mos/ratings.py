@@ -98,7 +98,8 @@ def read_csv(path: str | os.PathLike, survey: Survey) -> list[Rating]:
             "expected": str(shown.score if shown.role == "trap" else 0),
         }
         known = row["experiment"] in survey.experiments
-        if not (facts and known and facts.items() <= row.items()):
+        fits = facts and known and facts.items() <= row.items()
+        if not (fits and survey.shows(row["experiment"], shown)):
             raise ValueError(f"{path}, line {line}: is no rating of this survey")
         found.append(Rating(**row | {"expected": int(row["expected"])}))
     return found

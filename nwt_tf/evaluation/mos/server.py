@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from nwt_tf.evaluation.mos import ratings
-from nwt_tf.evaluation.mos.protocol import DEVICES, HEARING
+from nwt_tf.evaluation.mos.protocol import DEVICES, HEARING, LANGUAGE_CHARS
 from nwt_tf.evaluation.mos.study import Refused, Study
 from nwt_tf.evaluation.mos.survey import CLIPS, PAGES
 from nwt_tf.files import whole
@@ -40,7 +40,7 @@ class Joining(_Body):
 
     token: str = Field(pattern=_SECRET)
     consent: Literal[True]
-    language: str = Field(min_length=1, max_length=40)
+    language: str = Field(min_length=1, max_length=LANGUAGE_CHARS)
     devices: list[Literal[DEVICES]] = Field(max_length=len(DEVICES))
     hearing: Literal[HEARING]
     experiment: str = Field("", max_length=20)

@@ -166,12 +166,14 @@ class Store:
             *(now, int(passed), section),
         )
 
-    def counts(self, active_since: float) -> dict[str, int]:
-        """{sample's name: ratings in finished tasks, and in tasks opened since a time}."""
+    def counts(self, experiment: str, active_since: float) -> dict[str, int]:
+        """{sample's name: an experiment's ratings in finished tasks, and in those opened since}."""
+        # Experiments of one view show the same files.
         rows = self._all(
             "SELECT first, COUNT(*) AS n FROM items JOIN sections ON sections.id = items.section"
-            " WHERE kind = 'rating' AND (finished IS NOT NULL OR opened > ?) GROUP BY first",
-            active_since,
+            " JOIN raters ON raters.id = sections.rater WHERE kind = 'rating' AND experiment = ?"
+            " AND (finished IS NOT NULL OR opened > ?) GROUP BY first",
+            *(experiment, active_since),
         )
         return {row["first"]: row["n"] for row in rows}
 

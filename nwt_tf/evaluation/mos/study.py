@@ -4,7 +4,7 @@ import datetime
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from nwt_tf.evaluation.mos import assignment
 from nwt_tf.evaluation.mos.protocol import (
@@ -15,7 +15,7 @@ from nwt_tf.evaluation.mos.protocol import (
     qualifies,
 )
 from nwt_tf.evaluation.mos.store import Store
-from nwt_tf.evaluation.mos.survey import Survey
+from nwt_tf.evaluation.mos.survey import Stimulus, Survey
 
 # A task without a finish for so long no longer counts as under way.
 _ABANDONED_SECONDS = 60 * 60.0
@@ -62,7 +62,8 @@ class Study:
         Args:
             token: secret of the rater's browser; the same one joins once.
             language, devices, hearing: the answers of the qualification.
-            experiment: of the survey; "" is the one with the fewest raters.
+            experiment: of the survey; "" is the one with the fewest raters, of those that still
+                need ratings.
             worker: number of a crowd-working site, or "".
 
         Returns:
@@ -75,13 +76,24 @@ class Study:
             raise Refused("This study has no such experiment.")
         if not qualifies(language, devices, hearing, self.survey.language):
             return False
+        now = self._clock()
+        chosen = experiment or self._neediest(now)
+        rater = f"r{secrets.token_hex(6)}"
+        self.store.add_rater(rater, token, chosen, worker, now)
+        return True
+
+    def _neediest(self, now: float) -> str:
+        """The experiment that the next rater is for."""
         joined = self.store.raters_of()
         names = list(self.survey.experiments)
         self._rng.shuffle(names)
-        chosen = experiment or min(names, key=lambda name: joined.get(name, 0))
-        rater = f"r{secrets.token_hex(6)}"
-        self.store.add_rater(rater, token, chosen, worker, self._clock())
-        return True
+        return min(names, key=lambda name: (not self._left(name, (), now), joined.get(name, 0)))
+
+    def _left(self, experiment: str, seen: Collection[str], now: float) -> list[Stimulus]:
+        """What the next task of someone who has had the samples `seen` can be made of."""
+        counts = self.store.counts(experiment, now - _ABANDONED_SECONDS)
+        stimuli = self.survey.select(experiment, "sample")
+        return assignment.left(stimuli, counts, seen, self.target)
 
     def next(self, rater) -> dict:
         """What a rater has before them; opens the section that is due.
@@ -102,6 +114,10 @@ class Study:
             facts = {"experiment": rater["experiment"], "tasks": tasks}
             if task is not None and now - task["latest"] < SETUP_SECONDS:
                 return facts | self._shown(task["id"], "rating")
+            # Nobody is checked and trained who has nothing to rate.
+            seen = self.store.shown(rater["id"])
+            if task is None and not self._left(rater["experiment"], seen, now):
+                return facts | {"step": "done"}
             done = {}  # kind -> the last finished section of that kind
             for section in sections:
                 if section["finished"] is not None:
@@ -131,13 +147,11 @@ class Study:
         else:
             rated = assignment.samples(
                 stimuli,
-                self.store.counts(now - _ABANDONED_SECONDS),
+                self.store.counts(experiment, now - _ABANDONED_SECONDS),
                 self.store.shown(rater["id"]),
                 self.target,
                 self._rng,
             )
-            if not rated:
-                return {"step": "done"}
             items = assignment.task(
                 rated,
                 survey.select(experiment, "trap"),
@@ -227,10 +241,10 @@ class Study:
 
     def progress(self) -> dict:
         """For the admin page: {"target", "experiments": [...], "raters": [...]}."""
-        counts = self.store.counts(float("inf"))
         joined = self.store.raters_of()
         experiments = []
         for name in self.survey.experiments:
+            counts = self.store.counts(name, float("inf"))
             ratings = [counts.get(s.name, 0) for s in self.survey.select(name, "sample")]
             experiments.append(
                 {

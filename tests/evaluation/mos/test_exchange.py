@@ -56,6 +56,7 @@ def test_ratings_csv_there_and_back(found, tmp_path):
     [
         {"name": "f" * 20 + ".mp4"},
         {"experiment": "face"},
+        {"experiment": "lipsync"},  # of the survey, but it shows the upper views alone
         {"role": "gold"},
         {"system": "other"},
         {"clip": "e9/z"},

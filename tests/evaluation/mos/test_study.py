@@ -8,6 +8,7 @@ from nwt_tf.evaluation.mos.store import Store
 from nwt_tf.evaluation.mos.study import Refused
 from tests.evaluation.mos.small_survey import (
     HUMAN,
+    SYSTEMS,
     Clock,
     join,
     make_study,
@@ -178,13 +179,43 @@ def test_tasks_under_way_count_until_they_are_abandoned(tmp_path, clock):
         shown += [item["videos"][0] for item in due["items"]]
     samples = [name for name in shown if survey.by_name[name].role == "sample"]
     assert len(samples) == len(set(samples)) == 30
-    take(study, raters[3])
-    take(study, raters[3])
     assert study.next(raters[3])["step"] == "done"
     clock.now += 61 * 60
     take(study, raters[3])
     take(study, raters[3])
     assert study.next(raters[3])["step"] == "rating"
+
+
+def test_experiments_that_show_the_same_files_have_quotas_of_their_own(tmp_path):
+    names = ("overall", "face", "lipsync")  # face and lipsync are the same upper views
+    study = make_study(tmp_path, make_survey(raters=1, experiments=dict.fromkeys(names, SYSTEMS)))
+    for number in range(9):  # three tasks of ten are the 30 samples of an experiment
+        rater = join(study, f"{number:032x}")
+        for _ in range(3):
+            take(study, rater)
+    found = [tuple(facts.values()) for facts in study.progress()["experiments"]]
+    #                  raters, samples, ratings, fewest, most, done
+    assert found == [(name, 3, 30, 30, 1, 1, 30) for name in names]
+    assert study.next(join(study, "ff" * 16))["step"] == "done"
+
+
+def test_raters_go_where_ratings_are_missing_and_nobody_is_checked_for_nothing(tmp_path, clock):
+    study = make_study(tmp_path, make_survey(raters=1), clock)
+    waiting = join(study, "fe" * 16, experiment="lipsync")
+    assert study.next(waiting)["step"] == "setup"
+    first = join(study, "ff" * 16, experiment="lipsync")
+    for _ in range(4):  # both tasks of lipsync
+        take(study, first)
+    clock.now += 2 * 60 * 60
+    for rater in (first, waiting, join(study, "fd" * 16, experiment="lipsync")):
+        assert study.next(rater)["step"] == "done"
+    for number in range(4):  # more than lipsync has
+        rater = join(study, f"{number:032x}")
+        if number < 3:
+            assert rater["experiment"] == "overall"
+            for _ in range(3):
+                take(study, rater)
+    assert study.next(rater)["step"] == "done" and study.store.sections(rater["id"]) == []
 
 
 def test_what_is_stored_can_be_seen_and_erased(study, tmp_path):
