@@ -1,5 +1,6 @@
 """Writes mp4 files that browsers play."""
 
+import contextlib
 import math
 import os
 from collections.abc import Iterable
@@ -181,6 +182,39 @@ class _Tracks:
             self.output.mux(self._sound.encode(None))
 
 
+class _Target:
+    """What LiveMp4 writes to, through to the disk: PyAV keeps an error of writing until its next
+    call, and of its last one, which a full disk may well be, nobody would hear.
+
+    Args:
+        target: path, or binary file object.
+    """
+
+    def __init__(self, target):
+        self._opened = not hasattr(target, "write")
+        self._file = open(target, "wb") if self._opened else target
+        self._error = None
+
+    def write(self, data):
+        try:
+            self._file.write(data)
+            if self._opened:
+                self._file.flush()
+        except OSError as error:
+            self._error = error
+            raise
+        return len(data)
+
+    def close(self):
+        """Raises the OSError that writing met."""
+        if self._opened:
+            with contextlib.suppress(OSError):  # of what an error has left to be written
+                self._file.close()
+        if self._error:
+            name = getattr(self._file, "name", "output")
+            raise OSError(self._error.errno, self._error.strerror, str(name)) from self._error
+
+
 class LiveMp4:
     """A fragmented mp4 that players show while it grows, to a file or a pipe.
 
@@ -204,17 +238,13 @@ class LiveMp4:
     ):
         import av
 
-        self._name = getattr(target, "name", target)
+        self._target = _Target(target)
         options = {
             # delay_moov: only then does the index tell players to skip the AAC encoder's priming.
             "movflags": "frag_keyframe+delay_moov+default_base_moof",
             "flush_packets": "1",
         }
-        target = target if hasattr(target, "write") else str(target)
-        try:
-            self._output = av.open(target, "w", format="mp4", options=options)
-        except av.error.FFmpegError as error:
-            raise OSError(error.errno, f"{self._name}: cannot be written") from error
+        self._output = av.open(self._target, "w", format="mp4", options=options)
         self._output.metadata["comment"] = comment
         gop = str(max(1, round(fps / 2)))
         x264 = {"crf": str(crf), "preset": "veryfast", "tune": "zerolatency", "g": gop}
@@ -233,6 +263,9 @@ class LiveMp4:
         return self
 
     def __exit__(self, kind, error, trace) -> None:
-        if kind is None:
-            self._tracks.finish()
-        self._output.close()
+        try:
+            if kind is None:
+                self._tracks.finish()
+            self._output.close()
+        finally:
+            self._target.close()

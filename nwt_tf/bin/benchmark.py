@@ -31,7 +31,7 @@ from nwt_tf.bin import command
 FLAGS = flags.FlagValues()
 _WHAT = ["sizes", "train", "input", "generate", "attention"]
 flags.DEFINE_enum("what", "sizes", _WHAT, "What.", flag_values=FLAGS)
-command.config_flag(FLAGS, "both", "paper")
+command.config_flag(FLAGS, "both", "paper", any_stage=True)
 flags.DEFINE_integer("height", 256, "Of random frames, in pixels.", 1, flag_values=FLAGS)
 flags.DEFINE_integer("width", 224, "Likewise.", 1, flag_values=FLAGS)
 flags.DEFINE_string(

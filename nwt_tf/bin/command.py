@@ -87,7 +87,9 @@ def run(
         sys.exit(INTERRUPTED)
 
 
-def config_flag(flag_values: flags.FlagValues, stem: str, variant: str) -> flags.FlagHolder:
+def config_flag(
+    flag_values: flags.FlagValues, stem: str, variant: str, any_stage: bool = False
+) -> flags.FlagHolder:
     """Defines `--config`: a variant of the installed `configs/STEM.py`, or another config file.
 
     `FLAGS.config` is then what the file's `get_config(variant)` returned, a dataclass, changed by
@@ -98,6 +100,7 @@ def config_flag(flag_values: flags.FlagValues, stem: str, variant: str) -> flags
         flag_values: The command's own flags.
         stem: Name of the file in `configs/`, for example `dvae`.
         variant: The variant that is used when the flag is not given.
+        any_stage: Whether configs of other files of `configs/` will do.
     """
     holder = config_flags.DEFINE_config_file(
         "config",
@@ -108,7 +111,7 @@ def config_flag(flag_values: flags.FlagValues, stem: str, variant: str) -> flags
     # DEFINE_config_file would load its default, with the overrides in sys.argv, at import time.
     # Given none it waits: `parse_flags` passes the default as if it had been typed.
     flag = flag_values["config"]
-    flag.parser = config_files.ConfigFileParser(stem)
+    flag.parser = config_files.ConfigFileParser(stem, None if any_stage else variant)
     flag.default = variant
     return holder
 
@@ -235,7 +238,9 @@ def _help(name: str, flag_values: flags.FlagValues, doc: str) -> str:
     width = min(100, shutil.get_terminal_size().columns)
     for flag_name in [*required, *(flag for flag in own if flag not in required)]:
         flag = own[flag_name]
-        note = "required" if flag_name in required else f"default: {flag.default}"
+        default = flag.default
+        default = ",".join(map(str, default)) if isinstance(default, list) else default
+        note = "required" if flag_name in required else f"default: {default}"
         lines.append(f"--[no]{flag_name}" if flag.boolean else f"--{flag_name}")
         lines += textwrap.wrap(
             f"{flag.help} ({note})", width, initial_indent=" " * 6, subsequent_indent=" " * 6

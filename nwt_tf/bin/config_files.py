@@ -24,13 +24,17 @@ class ConfigFileParser(flags.ArgumentParser):
 
     Args:
         stem: The file in `configs/` whose variants may be named alone.
+        like: A variant of it that others must be like, see `check_fields`; None lets all pass.
     """
 
-    def __init__(self, stem: str):
-        self.stem = stem
+    def __init__(self, stem: str, like: str | None = None):
+        self.stem, self.like = stem, like
 
     def parse(self, spec: str) -> object:
-        return load_config(spec, self.stem)
+        config = load_config(spec, self.stem)
+        if self.like:
+            check_fields(spec, config, load_config(self.like, self.stem), self.stem)
+        return config
 
     def flag_type(self) -> str:
         return "config"
@@ -82,6 +86,23 @@ def load_config(spec: str, stem: str) -> object:
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
         raise ValueError(f"--config={spec}: get_config of {path} must return a dataclass")
     return config
+
+
+def check_fields(spec: str, config: object, like: object, stem: str) -> None:
+    """Refuses a config that lacks fields of another one, but for those of its model: a variant may
+    have another kind of model.
+
+    Raises:
+        ValueError: naming the first that is missing.
+    """
+    known = field_paths(config)
+    missing = [path for path in field_paths(like) if path not in known]
+    missing = [path for path in missing if not path.startswith("model.")]
+    if missing:
+        raise ValueError(
+            f"--config={spec} has no field {missing[0]}: give a variant of configs/{stem}.py, or a "
+            "file with its fields"
+        )
 
 
 def config_first(argv: Sequence[str], name: str, default: str) -> list[str]:

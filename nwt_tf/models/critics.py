@@ -32,10 +32,16 @@ class Critic(keras.layers.Layer):
     def __init__(self, layers, grouped="grouped", **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.grouped = grouped
-        self._layers_argument = [
-            [filters, list(kernel), list(stride), groups]
-            for filters, kernel, stride, groups in layers
-        ]
+        try:
+            self._layers_argument = [
+                [filters, list(kernel), list(stride), groups]
+                for filters, kernel, stride, groups in layers
+            ]
+        except (TypeError, ValueError):
+            raise ValueError(
+                "A critic's layers must be (filters, kernel, stride, groups), several of them. "
+                f"Received: critics with {layers!r}"
+            ) from None
         self.rank = len(self._layers_argument[0][1])
         self.hidden = [
             GroupedConv(

@@ -1,5 +1,7 @@
 """The two halves of the dVAE-Adv generator: encoder and decoder (section B.1.3, Table 4a)."""
 
+import operator
+
 import keras
 from keras import ops
 
@@ -17,12 +19,24 @@ def _conv3d(filters, kernel, policy, name):
 
 
 def generator_arguments(stages, temporal, res_convs):
-    if len(temporal) != len(TEMPORAL_KERNELS):
+    """What a config tells of generator arguments, checked.
+
+    Raises:
+        ValueError: stages are no pairs of integers, or temporal not a width for each kernel.
+    """
+    try:
+        stages = [[operator.index(width), operator.index(blocks)] for width, blocks in stages]
+    except (TypeError, ValueError):
         raise ValueError(
-            f"temporal must have {len(TEMPORAL_KERNELS)} widths. Received: temporal={temporal}"
+            f"stages must be pairs (width, residual blocks). Received: stages={stages}"
+        ) from None
+    fits = len(temporal) == len(TEMPORAL_KERNELS)
+    if not fits or any(not isinstance(width, int) for width in temporal):
+        raise ValueError(
+            f"temporal must be {len(TEMPORAL_KERNELS)} widths. Received: temporal={temporal}"
         )
     return {
-        "stages": [list(stage) for stage in stages],
+        "stages": stages,
         "temporal": list(temporal),
         "res_convs": res_convs,
     }

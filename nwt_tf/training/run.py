@@ -1,6 +1,7 @@
 """A training from its workdir's last state to its last step."""
 
 import contextlib
+import textwrap
 import time
 
 import keras
@@ -44,6 +45,8 @@ def check_workdir(workdir, part, training, defaults, footage=None):
     Raises:
         ValueError: naming the first field that differs.
     """
+    if (workdir / "dataset.json").exists():
+        raise ValueError(f"--workdir={workdir} holds a dataset: take a folder of its own.")
     if not (workdir / "config.json").exists():
         return
     before = presets.read_config(workdir)
@@ -77,7 +80,12 @@ def _differences(before, now, defaults, path):
             old = before.get(key, default)
             yield from _differences(old, now.get(key), default, f"{path}.{key}")
     elif before != now:
-        yield path, f"{path} was {before!r} and is now {now!r}"
+        yield path, f"{path} was {_short(before)} and is now {_short(now)}"
+
+
+def _short(value):
+    """For a line: critics, say, are nested lists of a screen."""
+    return textwrap.shorten(repr(value), 60, placeholder=" ...")
 
 
 @contextlib.contextmanager

@@ -57,6 +57,16 @@ def own_file(tmp_path):
     return file
 
 
+def test_a_config_that_lacks_fields_is_no_config_of_the_command(tmp_path):
+    other = tmp_path / "other.py"
+    other.write_text(CONFIG.replace("    adversarial: bool = True\n", ""))
+    parser = config_files.ConfigFileParser("model", "tiny")
+    with pytest.raises(ValueError, match="other.py has no field train.adversarial: give a variant"):
+        parser.parse(str(other))
+    assert parser.parse("small").width == 32
+    assert config_files.ConfigFileParser("model").parse(str(other)).width == 8
+
+
 def parse(*argv: str) -> types.SimpleNamespace:
     """Parses a command's arguments; returns its config and steps."""
     own = flags.FlagValues()

@@ -58,6 +58,16 @@ def moving():
     return np.repeat(np.stack(frames)[..., None], 3, axis=-1).astype(np.uint8)
 
 
+def test_colours_survive_planes_of_half_the_size():
+    """4:2:0 alone must not cost video codecs what coding costs."""
+    rows, columns = np.mgrid[:64, :64] / 64 * 2 * np.pi
+    waves = [np.sin(rows + phase) * np.cos(3 * columns - phase) for phase in (0, 2, 4)]
+    picture = np.uint8(np.rint(128 + 80 * np.stack(waves, axis=-1)))
+    again = video_codecs.picture_of(video_codecs.planes_of(picture))
+    error = np.mean((again.astype(float) - picture) ** 2)
+    assert 10 * np.log10(255**2 / error) > 44
+
+
 @pytest.mark.parametrize("codec", video_codecs.VIDEO_CODECS, ids=lambda codec: codec.name)
 def test_more_bytes_are_better_pictures(codec, moving):
     small, rough = video_codecs.through(codec, moving, 25.0, codec.crfs[-1])

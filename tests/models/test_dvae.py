@@ -141,7 +141,9 @@ def test_heads_that_do_not_divide_are_refused():
         ({"num_heads": 0}, "num_heads must be at least 1. Received: num_heads=0"),
         ({"num_codes": 1}, "num_codes must be at least 2. Received: num_codes=1"),
         ({"num_episodes": -1}, "num_episodes must be at least 0. Received: num_episodes=-1"),
-        ({"temporal": (8, 8)}, "temporal must have 3 widths. Received: temporal=.8, 8."),
+        ({"temporal": (8, 8)}, "temporal must be 3 widths. Received: temporal=.8, 8."),
+        ({"temporal": ("a", 8, 8)}, "temporal must be 3 widths. Received: temporal=.'a', 8, 8."),
+        ({"stages": (8, 1)}, "stages must be pairs .* Received: stages=.8, 1."),
         ({"res_convs": 0}, "res_convs must be at least 1. Received: res_convs=0"),
     ],
 )

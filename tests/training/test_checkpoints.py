@@ -139,6 +139,12 @@ def test_a_workdir_of_other_data_is_refused_by_field(tmp_path):
         check_workdir(tmp_path, "dvae", {}, {}, {"episodes": {"a": 0, "b": 2}})
 
 
+def test_a_dataset_is_no_workdir(tmp_path):
+    (tmp_path / "dataset.json").write_text("{}")
+    with pytest.raises(ValueError, match="--workdir=.* holds a dataset"):
+        check_workdir(tmp_path, "dvae", {}, {})
+
+
 def test_a_preset_is_no_workdir(tmp_path):
     presets.write_config(tmp_path, dvae={})
     with pytest.raises(ValueError, match="is a preset, not a training workdir"):

@@ -70,11 +70,12 @@ def write(folder, spoken):
     contact_sheet.draw(sheet, [panel(video, lipsync.motion(lips), mel, fps)])
     print(f"wrote {sheet}")
     moved = lipsync.local_motion(lips, fps)
+    heard = lipsync.local(lipsync.sound_change(mel), fps)
     return {
         "mp4": mp4,
         "contact_sheet": sheet,
         "frames": len(video),
-        "mouth_sound_correlation": float(lipsync.correlation(moved, lipsync.sound_change(mel))),
+        "mouth_sound_correlation": float(lipsync.correlation(moved, heard)),
     }
 
 

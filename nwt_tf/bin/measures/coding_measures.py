@@ -26,7 +26,7 @@ from nwt_tf.evaluation.rate_distortion import (
 )
 from nwt_tf.files import whole, write_text
 
-QUALITIES = (100.0, 80.0, 60.0, 50.0, 40.0)
+QUALITIES = (100.0, 80.0, 60.0, 50.0, 40.0, 30.0, 20.0)
 KEY_SECONDS = 10.0  # about x264's 250 frames; a second, the default of `nwt compress`, beside it
 
 

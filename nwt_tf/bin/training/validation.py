@@ -24,6 +24,8 @@ def trained_episodes(manifest):
 def held_out_clips(data_dir, manifest):
     """The first clips of the validation split, of the training split where nothing is held out."""
     split = "validation" if manifest.clip_frames("validation") else "train"
+    if split == "train":
+        print("no validation clips: validation will measure training clips", flush=True)
     trained = trained_episodes(manifest)
     clips = []
     for clip in read_clips(data_dir, split):
