@@ -20,6 +20,7 @@ Footage is cut as the preset's training footage was. --sheet writes a picture.
 """
 
 import importlib
+import shlex
 import time
 from typing import NamedTuple
 
@@ -37,22 +38,26 @@ class Measure(NamedTuple):
     part: of the preset that it needs, or None for no preset.
     footage: whether it takes clips; else it draws its own.
     in_all: whether it is part of --what=all.
+    takes: the flags that it takes beside those of all.
     """
 
     module: str
     part: str | None
+    takes: tuple[str, ...] = ()
     footage: bool = True
     in_all: bool = True
 
 
+_DRAWN = ("seed", *draws.OPTIONS)
+
 MEASURES = {
     "reconstruction": Measure("measuring", "dvae"),
-    "generation": Measure("comparing", "prior"),
-    "drift": Measure("measuring", "prior"),
-    "retrieval": Measure("retrieving", "dvae"),
-    "footage": Measure("comparing", None),
-    "codec": Measure("coding_measures", "dvae", in_all=False),
-    "control": Measure("control", "prior", footage=False, in_all=False),
+    "generation": Measure("comparing", "prior", (*_DRAWN, "sampling", "compare", "mouth")),
+    "drift": Measure("measuring", "prior", (*_DRAWN, "sampling", "mouth", "minutes")),
+    "retrieval": Measure("retrieving", "dvae", ("seed",)),
+    "footage": Measure("comparing", None, ("mouth",)),
+    "codec": Measure("coding_measures", "dvae", ("output_dir",), in_all=False),
+    "control": Measure("control", "prior", _DRAWN, footage=False, in_all=False),
 }
 
 FLAGS = flags.FlagValues()
@@ -103,6 +108,12 @@ def main() -> None:
         raise ValueError("--sheet takes one picture: name one --what, or write a --card.")
     if FLAGS.sheet and FLAGS.what == "codec":
         raise ValueError("--what=codec draws no sheet: its curves go to --output_dir.")
+    if FLAGS.about is not None and not FLAGS.card:
+        raise ValueError(f"--about is a card's: give --card too. Received: --about={FLAGS.about}")
+    if FLAGS["split"].present and FLAGS.data_dir is None:
+        raise ValueError(f"--split is of --data_dir: leave it out. Received: --split={FLAGS.split}")
+    in_all = [what for what, measure in MEASURES.items() if measure.in_all and measure.part]
+    _check_taken(in_all if FLAGS.what == "all" else [FLAGS.what])
     if FLAGS.sheet:
         check_output(FLAGS.sheet, ".png")
     if FLAGS.card:
@@ -127,10 +138,11 @@ def main() -> None:
     wanted = [FLAGS.what]
     if FLAGS.what == "all":
         has = presets.read_config(FLAGS.preset)
-        wanted = [what for what, m in MEASURES.items() if m.in_all and m.part in has]
+        wanted = [what for what in in_all if MEASURES[what].part in has]
         if FLAGS.data_dir and "drift" in wanted:
             wanted.remove("drift")
             print("drift is left out: it takes sound, which shards do not keep (--input_dir)")
+        _check_taken(wanted)
     clips = None
     if not drawn:
         clips = Clips(FLAGS.preset, FLAGS.input_dir, FLAGS.data_dir, FLAGS.split, FLAGS.max_clips)
@@ -153,14 +165,33 @@ def main() -> None:
     command.report(**(figures if FLAGS.what == "all" else figures[FLAGS.what]), seconds=seconds)
 
 
+def _check_taken(wanted: list[str]) -> None:
+    """Refuses a flag that none of these measures takes.
+
+    Raises:
+        ValueError: naming the flag, and the measures that do.
+    """
+    measured = f"all ({', '.join(wanted)})" if FLAGS.what == "all" else FLAGS.what
+    takers = {}
+    for what, measure in MEASURES.items():
+        for name in measure.takes:
+            takers.setdefault(name, []).append(what)
+    for name, whats in takers.items():
+        if FLAGS[name].present and not set(wanted).intersection(whats):
+            raise ValueError(
+                f"--{name} is of --what={' or '.join(whats)}: leave it out. "
+                f"Received: --what={measured}"
+            )
+
+
 def _command_line() -> str:
-    """The command that repeats the measurement, without its outputs."""
+    """The command that repeats the measurement, as a shell takes it, without its outputs."""
     said = [
         f"--{name}={FLAGS[name].serialize().partition('=')[2]}"
         for name in FLAGS
         if FLAGS[name].present and name not in ("card", "sheet", "about")
     ]
-    return " ".join(["nwt evaluate", *said])
+    return shlex.join(["nwt", "evaluate", *said])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ quantizers and gradient take --shards instead, for video frames. Each finished t
 --output_dir, so that an interrupted study goes on where it was.
 """
 
+import re
 import time
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from nwt_tf.bin import command
 
 APPENDIX_A = ("permutations", "heads", "retrieval")
 COMPARISONS = ("quantizers", "gradient")
+SIZES = ("steps", "batch_size", "classifier_steps", "classifier_batch")  # of configs.mnist.Train
+_INT32_MAX = 2**31 - 1  # TensorFlow's seeds
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_enum(
@@ -40,11 +43,40 @@ command.config_flag(FLAGS, "mnist", "small")
 
 
 def _numbers(flag: str, values: list[str], lowest: int) -> list[int]:
-    if not values or any(not value.isdigit() or int(value) < lowest for value in values):
-        raise ValueError(f"--{flag} must be whole numbers from {lowest} on, such as 8,16.")
-    if len(set(map(int, values))) < len(values):
-        raise ValueError(f"--{flag} has a number twice.")
-    return [int(value) for value in values]
+    digits = all(re.fullmatch(r"\d{1,10}", value, re.ASCII) for value in values)
+    numbers = [int(value) for value in values] if digits else []
+    if not numbers or not all(lowest <= number <= _INT32_MAX for number in numbers):
+        raise ValueError(
+            f"--{flag} must be whole numbers from {lowest} to {_INT32_MAX}, such as 8,16. "
+            f"Received: {','.join(values)}"
+        )
+    if len(set(numbers)) < len(numbers):
+        raise ValueError(f"--{flag} has a number twice. Received: {','.join(values)}")
+    return numbers
+
+
+def _trained(config) -> dict:
+    """{section of the config: its Study or Comparison}, of those that --study trains."""
+    if FLAGS.study in COMPARISONS:
+        name = "digits" if FLAGS.data_dir else "frames"
+        return {f"{name}.": getattr(config, name)}
+    if FLAGS.study == "retrieval":
+        return {f"retrieval.{name}.": study for name, study in vars(config.retrieval).items()}
+    return {"": config}
+
+
+def _check_sizes(config) -> None:
+    """Refuses trainings of no steps, or of no pictures a step."""
+    for section, study in _trained(config).items():
+        sizes = {f"train.{field}": (getattr(study.train, field),) for field in SIZES}
+        if FLAGS.study in COMPARISONS:
+            sizes["batch_sizes"] = study.batch_sizes
+        for field, values in sizes.items():
+            if min(values, default=0) < 1:
+                raise ValueError(
+                    f"--config.{section}{field} must be at least 1. "
+                    f"Received: {','.join(map(str, values)) or 'none'}"
+                )
 
 
 def _chosen(known: list[str]) -> list[str]:
@@ -64,6 +96,11 @@ def main() -> None:
     if FLAGS.batch_sizes and FLAGS.study in APPENDIX_A:
         raise ValueError(f"--batch_sizes is of {' and '.join(COMPARISONS)}: leave it out.")
     wanted = _numbers("seeds", FLAGS.seeds, 0)
+    config = FLAGS.config
+    if FLAGS.batch_sizes:
+        (compared,) = _trained(config).values()
+        compared.batch_sizes = tuple(_numbers("batch_sizes", FLAGS.batch_sizes, 1))
+    _check_sizes(config)
     folder = Path(FLAGS.output_dir)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"--output_dir={folder} is a file: name a folder.")
@@ -71,7 +108,6 @@ def main() -> None:
     from nwt_tf.studies import appendix_a, comparison, mnist, runs
 
     started = time.monotonic()
-    config = FLAGS.config
     if FLAGS.study in COMPARISONS:
         figures = _compare(comparison, config, folder, wanted)
     else:
@@ -84,8 +120,6 @@ def main() -> None:
     path = folder / f"{FLAGS.study}.json"
     runs.write_json(path, figures)
     print(f"wrote {path}")
-    for picture in sorted(folder.glob("*.png")):
-        print(f"wrote {picture}")
     command.report(**figures, seconds=time.monotonic() - started)
 
 
@@ -93,9 +127,7 @@ def _compare(comparison, config, folder, wanted):
     """The figures of a comparison, on digits or on frames."""
     import dataclasses
 
-    settings = config.digits if FLAGS.data_dir else config.frames
-    if FLAGS.batch_sizes:
-        settings.batch_sizes = tuple(_numbers("batch_sizes", FLAGS.batch_sizes, 1))
+    (settings,) = _trained(config).values()
     if FLAGS.data_dir:
         from nwt_tf.studies import mnist
 

@@ -7,9 +7,12 @@ how to put it behind a proxy. Nothing that is sent is kept.
 Only this machine can connect, unless --host says otherwise.
 """
 
+import asyncio
+import contextlib
 import logging
 import math
 import os
+import signal
 
 from absl import flags
 
@@ -90,10 +93,33 @@ def main() -> None:
             if FLAGS.host not in LOCAL:
                 print("everyone who reaches this address can make videos", flush=True)
 
+        app = make_app(studio, hostnames(), lambda app: interruptible(studio.jobs))
         try:
-            web.serve(make_app(studio, hostnames()), listening, ready, farewell_seconds=3)
+            web.serve(app, listening, ready, farewell_seconds=3)
         finally:
             studio.jobs.close()
+
+
+@contextlib.asynccontextmanager
+async def interruptible(jobs):
+    """Within, an interrupt ends all videos at once, and those who wait for them are told.
+
+    uvicorn tells an application that it ends when the last answer has: until then it waits for
+    videos, whose requests it cancels in the end, with a traceback each.
+    """
+    loop = asyncio.get_running_loop()
+
+    def ahead_of(handler):
+        def handle(*received):
+            loop.call_soon_threadsafe(jobs.close)  # not here, where the line may be locked
+            handler(*received)
+
+        return handle
+
+    # They stand ahead of uvicorn's handlers, which puts back what was there before its own.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, ahead_of(signal.getsignal(each)))
+    yield
 
 
 def hostnames() -> list[str] | None:

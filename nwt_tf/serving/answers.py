@@ -13,6 +13,7 @@ from nwt_tf.serving.web import refusal
 
 STALL_SECONDS = 60.0  # that a client may take nothing of what it is sent
 PIECE_BYTES = 1 << 16
+ENDED = "The server ended before the video was done."
 
 # Headers of a whole mp4, and the figures that they tell.
 FIGURES = {
@@ -36,8 +37,7 @@ async def follow(job, receive):
             last, event = event, following.result()
             if event is None:
                 if last is None or last.kind not in ("done", "error"):
-                    words = "The server ended before the video was done."
-                    yield Event("error", {"error": words, "status": 503})
+                    yield Event("error", {"error": ENDED, "status": 503})
                 return
             yield event
     finally:
@@ -127,9 +127,10 @@ class _Body:
 
 @contextlib.asynccontextmanager
 async def until_end(events):
-    """Closes an asynchronous generator however its reader ends; a stalled client is no error."""
+    """Closes an asynchronous generator however its reader ends; a client that stalls, until its
+    time is up or the server ends and cancels, is no error."""
     try:
         async with contextlib.aclosing(events):
             yield events
-    except (TimeoutError, OSError):
+    except (TimeoutError, OSError, asyncio.CancelledError):
         pass

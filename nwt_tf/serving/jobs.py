@@ -80,9 +80,12 @@ class Jobs:
             self.taken -= 1
 
     def submit(self, make):
-        """Joins the line; returns the Job."""
+        """Joins the line; returns the Job, which has ended already once the line is closed."""
         job = Job(make)
         with self._news:
+            if self._closed:
+                job.tell(None)
+                return job
             # Who hung up while waiting leaves the line, and their sound the memory.
             self._line = collections.deque(j for j in self._line if not j.stopped.is_set())
             self._line.append(job)
@@ -91,12 +94,13 @@ class Jobs:
         return job
 
     def close(self):
-        """Ends the video that is made, and all that wait."""
+        """Ends the video that is made, and all that wait; who follows them hears of it at once, not
+        when the models are done with the frames that they draw."""
         with self._news:
             self._closed = True
-            for job in [self._running, *self._line]:
-                if job:
-                    job.stop()
+            for job in filter(None, [self._running, *self._line]):
+                job.stop()
+                job.tell(None)
             self._news.notify()
 
     def alive(self):
@@ -117,8 +121,6 @@ class Jobs:
                 while not self._line and not self._closed:
                     self._news.wait()
                 if self._closed:
-                    for job in self._line:
-                        job.tell(None)
                     return
                 self._running = job = self._line.popleft()
                 self._tell_places()

@@ -71,13 +71,14 @@ class Making(Response):
         studio, request = self._studio, Request(scope, receive)
         try:
             with contextlib.ExitStack() as stack:
-                try:
-                    stack.enter_context(studio.jobs.place())
-                except Busy:
-                    await _body(request, 0, studio.limits.upload_seconds)
-                    words = f"{studio.jobs.places} videos are being made or wait already."
-                    raise Refused(f"{words} Try again in a minute.", 503) from None
-                make = await self._order(request)
+                with _farewell():
+                    try:
+                        stack.enter_context(studio.jobs.place())
+                    except Busy:
+                        await _body(request, 0, studio.limits.upload_seconds)
+                        words = f"{studio.jobs.places} videos are being made or wait already."
+                        raise Refused(f"{words} Try again in a minute.", 503) from None
+                    make = await self._order(request)
                 job = studio.jobs.submit(make)
                 async with answers.until_end(answers.follow(job, receive)) as events:
                     await self._form(events, scope, receive, send)
@@ -111,6 +112,15 @@ class Making(Response):
         except ValueError as error:
             raise Refused(str(error)) from None
         return lambda check: film(studio.model, waveform, options, studio.media, check)
+
+
+@contextlib.contextmanager
+def _farewell():
+    """Within, what the server cancels because it ends is refused: uvicorn would log a traceback."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise Refused(answers.ENDED, 503) from None
 
 
 async def _body(request, max_bytes, seconds):

@@ -69,12 +69,13 @@ class Studio(NamedTuple):
     jobs: Jobs
 
 
-def make_app(studio, hostnames=None):
+def make_app(studio, hostnames=None, lifespan=None):
     """The application.
 
     Args:
         studio: Studio.
         hostnames: see Guard.
+        lifespan: see FastAPI; what happens around the time in which requests are answered.
     """
     files = {path.name: path.read_bytes() for path in _page().iterdir() if path.is_file()}
     told = description(studio)
@@ -84,6 +85,7 @@ def make_app(studio, hostnames=None):
         description="Speech in, video of a talking person out. Errors are {\"error\": words}.",
         docs_url=None,
         redoc_url=None,
+        lifespan=lifespan,
     )
     app.add_middleware(Guard, headers=_HEADERS, no_store="/", hostnames=hostnames)
 

@@ -17,7 +17,7 @@ from nwt_tf.studies import pictures
 from nwt_tf.studies.autoencoder import Autoencoder, DigitCritic
 from nwt_tf.studies.quantizers import Memcodes
 from nwt_tf.studies.retrieval import nearest, occupancy, zero_shot_accuracy
-from nwt_tf.studies.runs import each_seed, mean_and_spread, train
+from nwt_tf.studies.runs import each_seed, fingerprint, mean_and_spread, train
 from nwt_tf.studies.trainer import ClassifierTrainer, StudyTrainer, accuracy
 
 OBJECTIVES = ("elbo", "critic", "class", "classifier")
@@ -56,7 +56,7 @@ def permutations(digits, config, folder, seeds):
             **_picture_figures(dvae, digits),
         }
 
-    runs = each_seed(folder, "permutations", _plain(config), seeds, run)
+    runs = each_seed(folder, "permutations", _plain(config, fingerprint(*digits)), seeds, run)
     return mean_and_spread(runs)
 
 
@@ -100,7 +100,8 @@ def heads(digits, config, folder, seeds):
             **_picture_figures(dvae, digits),
         }
 
-    return mean_and_spread(each_seed(folder, "heads", _plain(config), seeds, run))
+    runs = each_seed(folder, "heads", _plain(config, fingerprint(*digits)), seeds, run)
+    return mean_and_spread(runs)
 
 
 def retrieval(digits, config, folder, seeds, objectives=OBJECTIVES):
@@ -115,7 +116,7 @@ def retrieval(digits, config, folder, seeds, objectives=OBJECTIVES):
         accuracies on the test images, neighbours from the training images; `critic_accuracy` is the
         classifying critic's own.
     """
-    found = {}
+    found, data = {}, fingerprint(*digits)
     for objective in objectives:
         study = getattr(config.retrieval, "dvae_class" if objective == "class" else objective)
 
@@ -141,7 +142,7 @@ def retrieval(digits, config, folder, seeds, objectives=OBJECTIVES):
             figures["cells"] = len(np.unique(train_codes, axis=0))
             return {**figures, **_picture_figures(dvae, digits)}
 
-        runs = each_seed(folder, f"retrieval_{objective}", _plain(study), seeds, run)
+        runs = each_seed(folder, f"retrieval_{objective}", _plain(study, data), seeds, run)
         found[objective] = mean_and_spread(runs)
     return found
 
@@ -193,6 +194,7 @@ def _train(dvae, digits, config, seed, objective):
         **arguments,
     )
     train(trainer, digits.train_images, digits.train_labels, config.train, config.train.critic_rate)
+    _check_finite(trainer, "the autoencoder", "learning_rate")
     dvae.settle(digits.train_images[:SETTLING])
     return critic
 
@@ -214,7 +216,22 @@ def _classifier(digits, config, seed):
     )
     trainer = ClassifierTrainer(critic, config.loss.label_smoothing, seed=seed)
     train(trainer, digits.train_images, digits.train_labels, settings)
+    _check_finite(trainer, "the classifier", "classifier_rate")
     return critic
+
+
+def _check_finite(trainer, network, rate):
+    """Refuses a training whose figures would be those of weights that are no numbers.
+
+    Raises:
+        ValueError: a loss or a gradient was not finite.
+    """
+    step = trainer.diverged_step.numpy()
+    if step >= 0:
+        raise ValueError(
+            f"The training of {network} diverged: lower its train.{rate} (--config). "
+            f"Received: seed {trainer.seed}, not finite from step {step} on."
+        )
 
 
 def _codes(dvae, images):
@@ -249,8 +266,8 @@ def _picture_figures(dvae, digits):
     return {"pixel_l1": float(np.abs(pixels - digits.test_images).mean() / 127.5)}
 
 
-def _plain(config):
-    """What makes two runs the same."""
-    settings = dataclasses.asdict(config)
-    parts = ("model", "critic", "critic_activation", "loss", "train")
+def _plain(config, data):
+    """What makes two runs the same: the settings, and the data by their fingerprint."""
+    settings = dataclasses.asdict(config) | {"data": data}
+    parts = ("model", "critic", "critic_activation", "loss", "train", "data")
     return {name: settings[name] for name in parts}

@@ -13,7 +13,7 @@ from nwt_tf.evaluation.metrics import code_histogram, code_usage, frame_psnr, fr
 from nwt_tf.studies import pictures
 from nwt_tf.studies.autoencoder import Autoencoder
 from nwt_tf.studies.quantizers import GumbelSoftmax, Memcodes
-from nwt_tf.studies.runs import Curve, each_seed, mean_and_spread, train
+from nwt_tf.studies.runs import Curve, each_seed, fingerprint, mean_and_spread, train
 from nwt_tf.studies.scalar_quantizers import FiniteScalar, LookupFree
 from nwt_tf.studies.trainer import StudyTrainer
 from nwt_tf.studies.vector_quantizers import VectorEMA, VectorQuantizer
@@ -44,7 +44,7 @@ def compare_quantizers(train_pictures, test_pictures, config, folder, seeds):
         {quantiser: {batch size: {figure: {"mean", "spread", "runs"}, "collapses": n}}}; see
         `measure` for the figures.
     """
-    found = {}
+    found, data = {}, fingerprint(train_pictures, test_pictures)
     for name in config.quantizers:
         found[name] = {}
         for batch_size in config.batch_sizes:
@@ -52,7 +52,7 @@ def compare_quantizers(train_pictures, test_pictures, config, folder, seeds):
             def run(seed, name=name, batch_size=batch_size):
                 return _run(name, {}, train_pictures, test_pictures, config, batch_size, seed)[0]
 
-            settings = _plain(config, name)
+            settings = _plain(config, name, data)
             runs = each_seed(folder, f"{name}_batch{batch_size}", settings, seeds, run)
             found[name][batch_size] = _summary(runs)
     return found
@@ -64,7 +64,7 @@ def compare_gradients(train_pictures, test_pictures, config, folder, seeds):
     Args and returns: as compare_quantizers, for `gumbel_max` and `natural`; the curves of held-out
     pixel L1 are drawn, a picture a batch size.
     """
-    found = {"gumbel_max": {}, "natural": {}}
+    found, data = {"gumbel_max": {}, "natural": {}}, fingerprint(train_pictures, test_pictures)
     for batch_size in config.batch_sizes:
         curves = {}
         for name in found:
@@ -76,7 +76,7 @@ def compare_gradients(train_pictures, test_pictures, config, folder, seeds):
                 )
                 return {**figures, "curve_steps": curve.steps, "curve_l1": curve.l1}
 
-            settings = _plain(config, "memcodes")
+            settings = _plain(config, "memcodes", data)
             runs = each_seed(folder, f"{name}_batch{batch_size}", settings, seeds, run)
             found[name][batch_size] = _summary(runs)
             curves[name] = [(run["curve_steps"], run["curve_l1"]) for run in runs]
@@ -162,8 +162,8 @@ def _summary(runs):
     return {**summary, "collapses": sum(run["collapsed"] for run in runs)}
 
 
-def _plain(config, name):
+def _plain(config, name, data):
     """What makes two runs of a quantiser the same: others and their weights do not matter."""
-    settings = dataclasses.asdict(config)
+    settings = dataclasses.asdict(config) | {"data": data}
     settings["loss_weights"] = settings["loss_weights"][name]
     return {name: settings[name] for name in settings if name not in ("quantizers", "batch_sizes")}

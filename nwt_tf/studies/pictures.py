@@ -1,5 +1,6 @@
 """Pictures of the studies, PNG, whole or not at all."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +144,11 @@ def _save_figure(path, figure):
         figure.savefig(beside, format="png", dpi=100)
 
 
+@contextlib.contextmanager
 def _picture(path):
+    """`files.whole`, in a folder that is made if it is missing; says what was written."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return whole(path)
+    with whole(path) as beside:
+        yield beside
+    print(f"wrote {path}", flush=True)

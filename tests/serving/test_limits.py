@@ -1,5 +1,6 @@
 """What a server does under load and when things go wrong: places, deadlines, clients that leave."""
 
+import asyncio
 import http.client
 import json
 import socket
@@ -140,3 +141,39 @@ def test_a_stream_that_fails_late_breaks_off(model, sound, monkeypatch):
             answer += part
         link.close()
         assert b"first" in answer and not answer.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize("stalls", ["sound", "client"])
+def test_what_is_cancelled_at_the_end_is_no_bug(model, sound, monkeypatch, stalls):
+    """uvicorn cancels what its farewell was too short for, and logs what a request raises."""
+    monkeypatch.setattr(making, "film", lambda *arguments: endless(arguments[-1]))
+    scope = {"type": "http", "method": "POST", "path": "/v1/stream", "query_string": b""}
+    scope |= {"headers": [(b"host", b"localhost")], "http_version": "1.1"}
+    sent = []
+
+    async def scenario():
+        never, stalled = asyncio.Event(), asyncio.Event()
+        parts = [{"type": "http.request", "body": sound, "more_body": stalls == "sound"}]
+
+        async def receive():
+            if parts:
+                return parts.pop()
+            if stalls == "sound":
+                stalled.set()
+            await never.wait()
+
+        async def send(message):
+            sent.append(message)
+            if stalls == "client":
+                stalled.set()
+                await never.wait()
+
+        request = asyncio.create_task(serving.app(scope, receive, send))
+        await asyncio.wait_for(stalled.wait(), 60)
+        request.cancel()
+        await asyncio.wait_for(request, 10)
+
+    with Serving(model) as serving:
+        asyncio.run(scenario())
+        assert sent[0]["status"] == (503 if stalls == "sound" else 200)
+        assert serving.jobs.taken == 0

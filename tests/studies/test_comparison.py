@@ -1,7 +1,12 @@
 """What the comparisons measure of codes, and which runs count as collapsed."""
 
-import numpy as np
+from types import SimpleNamespace
 
+import numpy as np
+import pytest
+
+from configs.mnist import get_config
+from nwt_tf.studies import comparison
 from nwt_tf.studies.autoencoder import Autoencoder
 from nwt_tf.studies.comparison import COLLAPSED, measure
 from nwt_tf.studies.quantizers import Memcodes
@@ -30,3 +35,18 @@ def test_coded_bits_of_random_codes_are_all_of_them():
     figures = measure(model, pictures)
     assert 3.9 < figures["entropy_bits"] <= 4 < figures["coded_bits"] < 4.4
     assert figures["dead_codes"] == 0
+
+
+@pytest.mark.parametrize("compare", [comparison.compare_quantizers, comparison.compare_gradients])
+def test_runs_of_other_pictures_are_refused(tmp_path, monkeypatch, compare):
+    """Of frames as of digits: what is kept are figures of these pictures alone."""
+    curve = SimpleNamespace(steps=[1], l1=[0.5])
+    monkeypatch.setattr(comparison, "_run", lambda *_: ({"psnr": 9.0, "collapsed": False}, curve))
+    config = get_config("tiny").frames
+    config.quantizers = ("vq",)
+    first, second = np.zeros((2, 8, 8, 3), np.uint8), np.ones((2, 8, 8, 3), np.uint8)
+    found = compare(first, second, config, tmp_path, [0])
+    assert compare(first, second, config, tmp_path, [0]) == found
+    for others in ((second, second), (first, first)):
+        with pytest.raises(ValueError, match="_batch4_seed0.json is of other data"):
+            compare(*others, config, tmp_path, [0])

@@ -2,9 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
-from nwt_tf.studies.runs import each_seed, mean_and_spread
+from nwt_tf.studies.runs import each_seed, fingerprint, mean_and_spread
 
 
 def test_finished_runs_are_not_run_again(tmp_path):
@@ -37,6 +38,29 @@ def test_runs_of_other_settings_and_damaged_ones_are_refused(tmp_path):
         (tmp_path / "runs" / "a_seed0.json").write_text(content)
         with pytest.raises(ValueError, match="a_seed0.json is damaged"):
             each_seed(tmp_path, "a", {"steps": 1}, [0], lambda seed: {"figure": 1.0})
+
+
+def test_runs_of_other_data_are_refused(tmp_path):
+    def run(data):
+        return each_seed(tmp_path, "a", {"steps": 1, **data}, [0], lambda seed: {"figure": 1.0})
+
+    run({"data": "0a"})
+    with pytest.raises(ValueError, match="a_seed0.json is of other data"):
+        run({"data": "0b"})
+    (tmp_path / "runs" / "a_seed0.json").unlink()
+    run({})  # as they were kept before data counted
+    with pytest.raises(ValueError, match="a_seed0.json is of other data"):
+        run({"data": "0a"})
+
+
+def test_a_fingerprint_is_of_values_types_and_shapes():
+    array = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    others = [array + 1, array.astype(np.int8), array.reshape(4, 3), array[:2], array.T]
+    prints = {fingerprint(each) for each in (array, *others)}
+    assert len(prints) == 6 and fingerprint(array.copy()) == fingerprint(array)
+    assert fingerprint(array, array[:0]) != fingerprint(array[:0], array)
+    strided = np.repeat(array, 2, axis=0)[::2]
+    assert fingerprint(strided) == fingerprint(array)
 
 
 def test_mean_and_spread_of_what_is_a_number():

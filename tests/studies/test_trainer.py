@@ -203,3 +203,28 @@ def test_normalised_queries_are_those_of_the_settled_pictures():
     assert np.abs(model.queries(batch).numpy() - in_training).max() > 0.1  # not measured yet
     model.settle(pictures)
     np.testing.assert_allclose(model.queries(batch[:3]), in_training[:3], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "network"), [(StudyTrainer, autoencoder), (ClassifierTrainer, critic)]
+)
+def test_batches_in_parts_are_refused(trainer, network):
+    with pytest.raises(ValueError, match="num_accumulated must be 1. Received: 2"):
+        trainer(network(), num_accumulated=2)
+
+
+def test_the_gradient_norm_is_found_once(monkeypatch):
+    norms, global_norm = [], tf.linalg.global_norm
+
+    def counted(gradients):
+        norms.append(global_norm(gradients))
+        return norms[-1]
+
+    monkeypatch.setattr(tf.linalg, "global_norm", counted)
+    for judge, updates in ((None, 1), (critic(), 2)):
+        trainer = StudyTrainer(autoencoder(), judge, classification=1.0)
+        trainer.compile(keras.optimizers.Adam(), keras.optimizers.Adam() if judge else None)
+        logs = trainer.train_step({"pictures": IMAGES[:4], "labels": LABELS[:4]})
+        assert len(norms) == updates and float(logs["gradient_norm"]) == float(norms[0]) > 0
+        assert set(logs) == set(StudyTrainer.LOGS)
+        norms.clear()

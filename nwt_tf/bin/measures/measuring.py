@@ -5,6 +5,7 @@ picture. `comparing` has the measurements of true and generated video, `retrievi
 """
 
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import tensorflow as tf
@@ -95,17 +96,18 @@ def write_card(path, preset, figures, pictures, source, about=None):
         The paths written, the card's last.
     """
     path = Path(path)
-    config, links = presets.read_config(preset), {}
+    config, names = presets.read_config(preset), {}
     for what, picture in pictures.items():
         if picture is not None:
-            links[what] = f"{path.stem}_{what}.png"
-            write_picture(path.parent / links[what], picture)
+            names[what] = f"{path.stem}_{what}.png"
+            write_picture(path.parent / names[what], picture)
     sizes = {
         part: sum(value.size for value in presets.read_weights(preset, part).values())
         for part in ("dvae", "prior")
         if part in config
     }
     name = presets.locate(preset).resolve().name
+    links = {what: quote(file) for what, file in names.items()}  # a space would end the link
     text = model_card(name, config, sizes, figures, links, source, about)
     write_text(path, text)
-    return [str(path.parent / link) for link in links.values()] + [str(path)]
+    return [str(path.parent / file) for file in names.values()] + [str(path)]
