@@ -68,7 +68,7 @@ def train_dvae(data_dir, workdir, config, num_gpus=None, init_preset=None):
     }
     clips = [
         (clip["video"][: 2 * settings.clip_frames], clip["episode"])
-        for clip in validation.held_out_clips(data_dir, manifest)
+        for clip in validation.held_out_clips(data_dir, manifest, footage["episodes"])
     ]
     seen = None
     if dvae.encoder.norm:
@@ -176,12 +176,17 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
         )
     section = presets.read_config(data_dir / DVAE_FOLDER)
     stride = 2 ** len(section["dvae"]["stages"])
-    footage = section["footage"]
+    episodes = validation.trained_episodes(manifest, settings.clip_frames)
+    known = section["footage"]["episodes"]
+    footage = section["footage"] | {
+        "episodes": {name: index for name, index in known.items() if name in episodes}
+    }
     with _prepared(
         "prior", sequence_dataset, data_dir, workdir, config, num_gpus, footage
     ) as dataset:
         _check_same_dvae(workdir, data_dir)
-        clips = validation.held_out_clips(data_dir, manifest)  # A damaged shard is named here.
+        # A damaged shard is named here.
+        clips = validation.held_out_clips(data_dir, manifest, episodes)
         sound = _some(sequence_dataset, data_dir, config, "mel")
         trainer = assembly.prior_trainer(
             config,
@@ -191,7 +196,6 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
             num_episodes=len(manifest.episodes),
             mel=sound,
         )
-        episodes = validation.trained_episodes(manifest)
         start = started(trainer.prior, init_preset, "prior", episodes, workdir)
     prior = trainer.prior
     # Episodes in whose mean 'none' lies, where no step trains it.
