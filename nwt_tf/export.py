@@ -8,7 +8,6 @@ A folder of exports holds a numbered folder a version, as TensorFlow Serving rea
 """
 
 import json
-import math
 import os
 import shutil
 import uuid
@@ -18,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from nwt_tf import __version__
-from nwt_tf.generation.choice import Options
+from nwt_tf.generation.choice import LARGEST, Options
 from nwt_tf.generation.listening import Listening
 from nwt_tf.generation.rendering import Rendering
 from nwt_tf.generation.sampler import Sampler
@@ -34,7 +33,7 @@ WARMUP_SECONDS = 0.5
 class Exported(tf.Module):
     """The signatures of an AudioToVideo, as a module that tf.saved_model can write.
 
-    Batch and time are dynamic. Every input is needed; `about` has the default style and the
+    Batch and time are dynamic. Every input is needed; `about` has the default styles and the
     episodes' indices, -1 is 'none'. A process may be asked from many threads: it answers one
     request after the other.
 
@@ -60,14 +59,16 @@ class Exported(tf.Module):
             return {"codes": tf.reshape(codes, tf.shape(logits)[:-1])}
 
         def decode(codes, episode):
-            state = rendering.start(_rows(dvae, episode))
+            codes = _within("codes", codes, 0, dvae.num_codes)
+            state = rendering.start(_rows(dvae, "episode", episode))
             return {"frames": rendering.step(state, codes, tf.constant(True))[0]}
 
         def init(style, episode, decoder_episode, seed):
             seeds = tf.stack([seed, tf.zeros_like(seed)], axis=1)
+            style = tf.debugging.assert_all_finite(style, "style that is not finite")
             return (
-                listening.start(style, _rows(prior, episode), seeds, guided),
-                rendering.start(_rows(dvae, decoder_episode)),
+                listening.start(style, _rows(prior, "episode", episode), seeds, guided),
+                rendering.start(_rows(dvae, "decoder_episode", decoder_episode)),
             )
 
         def step(state, samples, last, options):
@@ -134,7 +135,10 @@ class Exported(tf.Module):
             "height": dvae.height,
             "width": dvae.width,
             "episodes": {"none": -1, **model.episodes},
-            "default_style": [float(value) for value in model.default_style],
+            "default_style": model.default_style.tolist(),
+            "episode_styles": {
+                name: style.tolist() for name, style in model.episode_styles.items()
+            },
             "draws": {name: getattr(model.draws, name) for name in options},
             "state": sorted(state),
         }
@@ -171,19 +175,33 @@ class Exported(tf.Module):
 def _checked(options):
     """Options.check for a request's tensors: an InvalidArgumentError that says what is wrong."""
     temperature, top_k, top_p, guidance = options.tensors()
-    for fits, rule in (
-        ((temperature >= 0) & tf.math.is_finite(temperature), "temperature must be at least 0"),
-        (top_k >= 0, "top_k must be at least 0"),
-        ((top_p > 0) & (top_p <= 1), "top_p must lie in (0, 1]"),
-        ((guidance >= 0) & (guidance < math.inf), "guidance must be at least 0"),
+    for fits, rule, value in (
+        (temperature >= 0, "temperature must be at least 0", temperature),
+        (temperature <= LARGEST, f"temperature must be at most {LARGEST:g}", temperature),
+        (top_k >= 0, "top_k must be at least 0", top_k),
+        ((top_p > 0) & (top_p <= 1), "top_p must lie in (0, 1]", top_p),
+        (guidance >= 0, "guidance must be at least 0", guidance),
+        (guidance <= LARGEST, f"guidance must be at most {LARGEST:g}", guidance),
     ):
-        tf.debugging.Assert(fits, [rule])
+        tf.debugging.Assert(fits, [f"{rule}. Received:", value])
     return options
 
 
-def _rows(model, episode):
-    """Rows of a model's episode embedding, -1 the first: int32 [B] -> float32 [B, episode_dim]."""
+def _within(name, tensor, first, end):
+    """Integers of a request that lie in [first, end), else an InvalidArgumentError that says so: of
+    others a look-up gives zeros on a GPU, and another head's code on any device."""
+    fits = tf.reduce_all((tensor >= first) & (tensor < end))
+    rule = f"{name} must lie in [{first}, {end - 1}]. Received, least and most:"
+    said = [rule, tf.reduce_min(tensor), tf.reduce_max(tensor)]
+    with tf.control_dependencies([tf.debugging.Assert(fits, said)]):
+        return tf.identity(tensor)
+
+
+def _rows(model, name, episode):
+    """Rows of a model's episode embedding, -1 the first: int32 [B], an input of that name, ->
+    float32 [B, episode_dim]."""
     table = tf.convert_to_tensor(model.episode_embedding.embeddings)
+    episode = _within(name, episode, -1, table.shape[0] - 1)
     return tf.cast(tf.gather(table, episode + 1), tf.float32)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -52,14 +53,22 @@ def check_output(path, ending="", renamed=True):
 
     Raises:
         ValueError: another ending.
-        OSError: no such folder to write it in, or what has its name is no file.
+        OSError: no such folder, none that files can be written in, or what has its name is no file.
     """
+    if not str(path):
+        raise ValueError(f"the output's name is empty: name a file{ending and f' *{ending}'}")
     path = Path(path)
     if not path.name.endswith(ending):
         raise ValueError(f"{path}: must end in {ending}")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path.parent}: no such folder to write {path.name} in")
     _check_replaceable(path, renamed)
+    if renamed or not path.exists():
+        try:
+            tempfile.TemporaryFile(dir=path.parent).close()
+        except OSError as error:
+            reason = f"no file can be written in it ({error.strerror})"
+            raise OSError(f"{path.parent}: {reason}") from None
 
 
 def _check_replaceable(path, renamed=True):

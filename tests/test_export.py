@@ -31,7 +31,7 @@ model = tf.saved_model.load(folder)
 rows = tf.constant([about["episodes"]["third"]])
 made = model.signatures["generate"](
     waveform=tf.constant(np.load(f"{folder}/../waveform.npy"))[None],
-    style=tf.constant([about["default_style"]]), episode=rows, decoder_episode=rows,
+    style=tf.constant([about["episode_styles"]["third"]]), episode=rows, decoder_episode=rows,
     seed=tf.constant([3]), temperature=tf.constant(1.0), top_k=tf.constant(0),
     top_p=tf.constant(1.0),
 )
@@ -41,7 +41,7 @@ np.savez(out, **{name: value.numpy() for name, value in made.items()})
 
 @pytest.fixture(scope="module")
 def task():
-    return tiny_task.make(chunk_frames=6)
+    return tiny_task.make(chunk_frames=6, episode_styles={"third": [1.0, 0.5, 0.0, -2.0]})
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +58,12 @@ def loaded(folder):
 
 
 def rows(about, **changes):
-    """Inputs of a batch of one that `generate` and `stream_init` share."""
+    """Inputs of a batch of one that `generate` and `stream_init` share, in the default style."""
     given = {"episode": -1, "decoder_episode": -1, "seed": 0} | changes
     inputs = {name: tf.constant([value]) for name, value in given.items()}
-    return {"style": tf.constant([about["default_style"]]), **inputs}
+    names = {index: name for name, index in about["episodes"].items()}
+    style = about["episode_styles"].get(names[given["episode"]], about["default_style"])
+    return {"style": tf.constant([style]), **inputs}
 
 
 def options(temperature=1.0, top_k=0, top_p=1.0):
@@ -167,19 +169,43 @@ def test_requests_of_four_threads_are_answered_as_one_by_one(loaded):
     [
         ({"temperature": -1.0}, "temperature must be at least 0"),
         ({"temperature": float("nan")}, "temperature must be at least 0"),
+        ({"temperature": 2e6}, r"temperature must be at most 1e\+06. Received:\] \[2e\+06"),
         ({"top_k": -1}, "top_k must be at least 0"),
         ({"top_p": 0.0}, r"top_p must lie in \(0, 1\]"),
         ({"waveform": np.nan}, "samples that are not finite"),
+        ({"style": [[0.0, 0.0, 0.0, np.inf]]}, "style that is not finite"),
+        ({"episode": [3]}, r"\[episode must lie in \[-1, 2\]. Received, least and most:\] \[3"),
+        ({"episode": [-2]}, r"\[episode must lie in \[-1, 2\]"),
+        ({"decoder_episode": [3]}, r"decoder_episode must lie in \[-1, 2\]"),
     ],
 )
 def test_requests_that_cannot_be_answered_are_named(loaded, changes, said):
     model, about = loaded
-    waveform = tiny_task.noise(0.5) + np.float32(changes.get("waveform", 0.0))
-    changes = {name: value for name, value in changes.items() if name != "waveform"}
+    begin = rows(about)
+    given = {"waveform": tiny_task.noise(0.5)[None], **begin, **options()}
+    given = {name: tf.constant(value) for name, value in (given | changes).items()}
+    given["waveform"] += tf.zeros((1, 12_000))
     with pytest.raises(tf.errors.InvalidArgumentError, match=said):
-        model.signatures["generate"](
-            waveform=tf.constant(waveform[None]), **rows(about), **options(**changes)
-        )
+        model.signatures["generate"](**given)
+    if set(changes) <= set(begin):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=said):
+            model.signatures["stream_init"](**{name: given[name] for name in begin})
+
+
+@pytest.mark.parametrize("code", [-1, 4])
+def test_codes_of_no_codebook_are_refused(loaded, code):
+    """A look-up would take another head's code for them."""
+    codes = np.zeros((1, 3, 4, 3, 4), np.int32)
+    codes[0, 1, 2, 0, 2] = code
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"codes must lie in \[0, 3\]"):
+        loaded[0].signatures["decode"](codes=tf.constant(codes), episode=tf.constant([-1]))
+
+
+def test_an_export_tells_its_default_styles(task, loaded):
+    _, about = loaded
+    for name in about["episodes"]:
+        style = about["episode_styles"].get(name, about["default_style"])
+        np.testing.assert_array_equal(np.float32(style), task.style_of(name))
 
 
 def test_encode_and_decode_equal_the_python_model(task, loaded):
@@ -198,15 +224,10 @@ def test_encode_and_decode_equal_the_python_model(task, loaded):
 def test_batches_are_their_rows(task, loaded):
     model, about = loaded
     waveforms = np.stack([tiny_task.noise(1.0, seed) for seed in (0, 1)])
-    inputs = rows(about)
-    made = model.signatures["generate"](
-        waveform=tf.constant(waveforms),
-        style=tf.repeat(inputs["style"], 2, axis=0),
-        episode=tf.constant([0, 2]),
-        decoder_episode=tf.constant([0, 2]),
-        seed=tf.constant([5, 6]),
-        **options(),
-    )
+    first = rows(about, episode=0, decoder_episode=0, seed=5)
+    third = rows(about, episode=2, decoder_episode=2, seed=6)
+    both = {name: tf.concat([first[name], third[name]], axis=0) for name in first}
+    made = model.signatures["generate"](waveform=tf.constant(waveforms), **both, **options())
     for row, (name, seed) in enumerate((("first", 5), ("third", 6))):
         expected = task.codes(waveforms[row], episode=name, seed=seed)
         np.testing.assert_array_equal(made["codes"][row], expected[0])

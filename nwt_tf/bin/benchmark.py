@@ -168,7 +168,10 @@ def generate() -> None:
     bandwidth, operations, device = speed.device_peaks(
         FLAGS.precision, FLAGS.terabytes, FLAGS.teraflops
     )
-    print(f"{device}: {bandwidth} bytes/s, {operations} operations/s")
+    peaks = {"bytes/s": bandwidth, "operations/s": operations}
+    known = [f"{peak} {unit}" for unit, peak in peaks.items() if peak is not None]
+    unknown = "its bounds are not known here: see --terabytes and --teraflops"
+    print(f"{device}: {', '.join(known) or unknown}")
     print(speed.METHOD)
     figures = {}
     for batch in batches:

@@ -3,6 +3,7 @@
 from absl import flags
 
 OPTIONS = ("temperature", "top_k", "top_p", "guidance")
+_DEFAULT = "; default: as the preset says."  # help lists flags by name: each says it itself
 
 
 def define_flags(flag_values):
@@ -10,20 +11,21 @@ def define_flags(flag_values):
     flags.DEFINE_float(
         "temperature",
         None,
-        "Of the sampling; 0 takes the likeliest. Without it and those below, as the preset says.",
+        f"Of the sampling; 0 takes the likeliest{_DEFAULT}",
         0.0,
         flag_values=flag_values,
     )
     flags.DEFINE_integer(
-        "top_k", None, "Draw among the k likeliest; 0: all.", 0, flag_values=flag_values
+        "top_k", None, f"Draw among the k likeliest; 0: all{_DEFAULT}", 0, flag_values=flag_values
     )
     flags.DEFINE_float(
-        "top_p", None, "Draw among the likeliest of this mass.", flag_values=flag_values
+        "top_p", None, f"Draw among the likeliest of this mass{_DEFAULT}", flag_values=flag_values
     )
     flags.DEFINE_float(
         "guidance",
         None,
-        "How far the sound leads: 1 as the prior has it, more is further, at twice the cost.",
+        "How far the sound leads: 1 as the prior has it, more is further, at twice the cost"
+        + _DEFAULT,
         0.0,
         flag_values=flag_values,
     )

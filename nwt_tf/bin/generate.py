@@ -27,6 +27,7 @@ from nwt_tf import files
 from nwt_tf.bin import command, draws
 from nwt_tf.bin.generating import live, speech
 
+LARGEST = 1e6  # of --style_mix and --style_values
 FLAGS = flags.FlagValues()
 flags.DEFINE_string(
     "preset", None, "Preset or workdir of a prior.", flag_values=FLAGS, required=True
@@ -76,6 +77,7 @@ flags.DEFINE_enum(
 
 def main() -> None:
     check_output(FLAGS.output)
+    check_audio(FLAGS.audio)
     for flag, of in (("style_mix", "style_to"), ("style_values", "style_sweep")):
         numbers(flag)
         if FLAGS[flag].present and FLAGS[of].value is None:
@@ -115,11 +117,8 @@ def main() -> None:
 
 def stream(target) -> None:
     """Generates while the sound comes: one episode and one style."""
-    if (FLAGS.audio is None) == (FLAGS.text is None):
-        raise ValueError("Give one of --audio and --text.")
-    if FLAGS.audio == live.PIPE and sys.stdin.isatty():
-        raise ValueError("--audio=- reads sound from a pipe, and standard input is a terminal.")
-    pieces = iter([sound()[1]]) if FLAGS.audio is None else live.pieces(FLAGS.audio)
+    spoken = FLAGS.audio is None
+    pieces = live.audible(iter([sound()[1]])) if spoken else live.pieces(FLAGS.audio)
     command.start_tensorflow()
     model = load()
     (take, *further), styles_of = asked(model)
@@ -131,7 +130,7 @@ def stream(target) -> None:
     try:
         figures = live.film(session, pieces, target, model.fps)
     except ValueError as error:
-        name = FLAGS.audio or "--text"
+        name = {None: "--text", live.PIPE: "--audio=-"}.get(FLAGS.audio, FLAGS.audio)
         if str(error).startswith(name):
             raise
         raise ValueError(f"{name}: {error}") from error
@@ -149,8 +148,6 @@ def sound() -> tuple:
     """The sound and the name that errors call it by: (str, float32 [N])."""
     from data_pipeline.media import read_audio
 
-    if (FLAGS.audio is None) == (FLAGS.text is None):
-        raise ValueError("Give one of --audio and --text.")
     if FLAGS.audio is not None:
         return FLAGS.audio, read_audio(FLAGS.audio, whole=True)
     return "--text", speech.speak(FLAGS.text, FLAGS.tts_command)
@@ -250,18 +247,37 @@ def check_output(path: str) -> None:
                 raise ValueError(f"--output={path} is also --{flag}: name another file.")
 
 
+def check_audio(path: str | None) -> None:
+    """Refuses what names no sound, before the work.
+
+    Raises:
+        ValueError: neither or both of --audio and --text, or an --audio that cannot be read.
+    """
+    if (path is None) == (FLAGS.text is None):
+        raise ValueError("Give one of --audio and --text.")
+    if path == "":
+        raise ValueError("--audio= is empty: name a file with sound.")
+    if path == live.PIPE and not FLAGS.stream:
+        raise ValueError("--audio=- is of --stream: name a file with sound.")
+    if path == live.PIPE and sys.stdin.isatty():
+        raise ValueError("--audio=- reads sound from a pipe, and standard input is a terminal.")
+
+
 def numbers(flag: str) -> list[float]:
     """The numbers of a list flag.
 
     Raises:
-        ValueError: one is no finite number, or there are none.
+        ValueError: one is no number of at most LARGEST, or there are none.
     """
     try:
         found = [float(value) for value in FLAGS[flag].value]
-        if not found or any(abs(value) > 1e6 or value != value for value in found):
+        if not found or not all(abs(value) <= LARGEST for value in found):
             raise ValueError
     except ValueError:
-        raise ValueError(f"--{flag}={','.join(FLAGS[flag].value)} must be numbers.") from None
+        raise ValueError(
+            f"--{flag}={','.join(FLAGS[flag].value)} must be numbers from {-LARGEST:g} to "
+            f"{LARGEST:g}."
+        ) from None
     return found
 
 

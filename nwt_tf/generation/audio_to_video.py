@@ -20,6 +20,19 @@ MAX_CHUNK_FRAMES = 10_000  # a chunk is held in memory
 SILENCE = 1e-4  # peak amplitude under which a waveform counts as silent
 
 
+def check_audible(waveform):
+    """Refuses silence.
+
+    Args:
+        waveform: float [N], any N above 0.
+
+    Raises:
+        ValueError: no sample is above SILENCE.
+    """
+    if np.abs(waveform).max() < SILENCE:
+        raise ValueError("The sound is silent: there is no speech to follow.")
+
+
 class AudioToVideo:
     """Speech to video: mel, prior, decoder.
 
@@ -170,8 +183,7 @@ class AudioToVideo:
             )
         if not np.isfinite(waveform).all():
             raise ValueError("The sound has samples that are not finite.")
-        if np.abs(waveform).max() < SILENCE:
-            raise ValueError("The sound is silent: there is no speech to follow.")
+        check_audible(waveform)
 
     def session(
         self,

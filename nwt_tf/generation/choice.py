@@ -55,7 +55,9 @@ class Options(NamedTuple):
             if value > LARGEST:
                 raise ValueError(f"{name} must be at most {LARGEST:g}. Received: {value}")
         if not 0 <= self.top_k < 2**31 or self.top_k != int(self.top_k):
-            raise ValueError(f"top_k must be a whole number from 0 on. Received: {self.top_k}")
+            raise ValueError(
+                f"top_k must be a whole number from 0 to {2**31 - 1}. Received: {self.top_k}"
+            )
         if not 0 < self.top_p <= 1:
             raise ValueError(f"top_p must lie in (0, 1]. Received: {self.top_p}")
         return self

@@ -44,10 +44,12 @@ def shares(episode, known):
     for name in weights:
         index(name, known)
     values = np.array(list(weights.values()), np.float64)
-    if not np.isfinite(values).all() or values.min(initial=0) < 0 or not values.sum() > 0:
+    most = values.max(initial=0)
+    if not np.isfinite(values).all() or values.min(initial=0) < 0 or most == 0:
         raise ValueError(
             "weights of episodes must be at least 0, and one above. Received: " + spell(weights)
         )
+    values = values / most  # the sum of very large ones would be infinite
     return dict(zip(weights, values / values.sum(), strict=True))
 
 

@@ -150,7 +150,8 @@ class Session:
         """Takes up a session that `save` put aside.
 
         Raises:
-            ValueError: for a file that is no session, or one of another model or version.
+            ValueError: for a file that is no session, a damaged one, or one of another model or
+                version; it names the file.
             FileNotFoundError: for no file.
         """
         try:
@@ -171,8 +172,10 @@ class Session:
             )
         try:
             return cls._restored(head, arrays, model)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} is a damaged session ({type(error).__name__}).") from None
+        except KeyError as error:
+            raise ValueError(f"{path} is a damaged session (it lacks {error}).") from None
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path} is a damaged session ({error}).") from None
 
     @classmethod
     def _restored(cls, head, arrays, model):
@@ -182,15 +185,41 @@ class Session:
         session = cls(model, model.default_style, *zeros, 0, Options(*head["options"]))
         fresh = (session.listening, session.rendering)
         values = [
-            tf.bitcast(arrays[f"state{i}"], like.dtype)
-            if like.dtype == tf.bfloat16
-            else tf.constant(arrays[f"state{i}"], like.dtype)
-            for i, like in enumerate(tf.nest.flatten(fresh))
+            _like(tensor, arrays, f"state{i}") for i, tensor in enumerate(tf.nest.flatten(fresh))
         ]
         session.listening, session.rendering = tf.nest.pack_sequence_as(fresh, values)
-        session.waiting, session.received = arrays["waiting"], head["received"]
-        session.finished = head["finished"]
+        session.waiting = _like(tf.constant(session.waiting), arrays, "waiting").numpy()
+        session.received, session.finished = head["received"], bool(head["finished"])
+        if arrays:
+            raise ValueError(f"it has {sorted(arrays)[0]}, which no session has")
+        # Else a session would wait for sound that it had, or take what it waits for to be there.
+        state = session.listening
+        held = int(state.first) + state.sound.shape[1] + len(session.waiting)
+        if session.received != held:
+            raise ValueError(f"it holds {held} samples. Received: {session.received}")
         return session
+
+
+def _like(fresh, arrays, name):
+    """A tensor of a session that was put aside, taken out of its arrays.
+
+    Args:
+        fresh: the same tensor of a new session; where that is empty, any size will do.
+        arrays: {name: array}.
+        name: of the tensor's array.
+
+    Raises:
+        KeyError: there is none.
+        ValueError: it has another dtype or shape.
+    """
+    array = arrays.pop(name)
+    stored = tf.uint16 if fresh.dtype == tf.bfloat16 else fresh.dtype
+    shape = tf.TensorShape([size or None for size in fresh.shape])
+    if array.dtype != stored.as_numpy_dtype or not shape.is_compatible_with(array.shape):
+        raise ValueError(
+            f"{name} must be {stored.name} {shape}. Received: {array.dtype} {list(array.shape)}"
+        )
+    return tf.bitcast(array, fresh.dtype) if stored != fresh.dtype else tf.constant(array)
 
 
 def fingerprint(model):

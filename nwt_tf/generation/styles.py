@@ -19,13 +19,13 @@ def check(style, style_dim):
     Raises:
         ValueError: for another size, which the message names, or values that are not finite.
     """
-    style = np.asarray(style, np.float32)
+    style = np.asarray(style, np.float64)
     if style.shape != (style_dim,):
         found = len(style) if style.ndim == 1 else f"shape {list(style.shape)}"
         raise ValueError(f"style must have {style_dim} numbers. Received: {found}")
-    if not np.isfinite(style).all():
-        raise ValueError(f"style must be finite. Received: {style.tolist()}")
-    return style
+    if not (np.abs(style) <= np.finfo(np.float32).max).all():
+        raise ValueError(f"style must be finite, as float32 too. Received: {style.tolist()}")
+    return np.float32(style)
 
 
 def sample(style_dim, seed):

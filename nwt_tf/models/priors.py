@@ -16,11 +16,18 @@ def from_preset(name_or_dir, **overrides):
         overrides: further arguments, `dtype` for one.
 
     Raises:
-        ValueError: for no such preset, one without a prior, or weights of another model.
+        ValueError: for no such preset, one without a prior or with one of an unknown kind, or
+            weights of another model.
     """
     section = presets.read_config(name_or_dir).get("prior")
     if section is None:
         raise ValueError(
             f"The preset {name_or_dir} has no prior: train one with `nwt train_prior`."
         )
-    return presets.load(KINDS[section["kind"]], "prior", name_or_dir, **overrides)
+    kind = section.get("kind") if isinstance(section, dict) else None
+    if kind not in list(KINDS):
+        path = presets.locate(name_or_dir) / "config.json"
+        raise ValueError(
+            f"{path}: prior.kind must be one of {', '.join(KINDS)}. Received: {kind!r}"
+        )
+    return presets.load(KINDS[kind], "prior", name_or_dir, **overrides)

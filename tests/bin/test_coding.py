@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipeline.media import read_video
-from data_pipeline.synthetic import write_footage
+from data_pipeline.media import decode_frames, probe, read_video, write_mp4
+from data_pipeline.resample import PictureScaler
+from data_pipeline.synthetic import synthesize_voice, write_footage
 from nwt_tf import presets
 from nwt_tf.bin import nwt
 from nwt_tf.bin.codec import coding, transcoding
@@ -102,7 +103,8 @@ def test_a_video_goes_through_with_its_sound(root, video, tmp_path):
     )["frames"] == len(read_video(mp4)) == frames  # fmt: skip
     assert packets_of(mp4) == packets_of(video)
     model = coding.Model(preset)
-    pictures = np.stack(list(transcoding._frames(video, 0.0, frames, model)))
+    settings = transcoding._settings(preset, video, probe(video))
+    pictures = np.stack(list(transcoding._frames(video, 0.0, frames, settings)))
     codes = model.dvae.encode(to_unit_range(pictures)[None])[0].numpy()
     assert len(np.unique(codes)) > 1
     assert np.array_equal(read_codes(file), codes)
@@ -237,11 +239,14 @@ def test_compress_refuses(root, video, tmp_path, capsys, monkeypatch, flags, mes
 
 def test_the_closest_look_is_chosen_and_less_quality_takes_fewer_bytes(root, video, tmp_path):
     model = coding.Model(root / "preset")
-    pictures = np.stack(list(transcoding._frames(video, 0.0, 20, model)))
+    settings = transcoding._settings(root / "preset", video, probe(video))
+    pictures = np.stack(list(transcoding._frames(video, 0.0, 20, settings)))
     codes = model.logits(pictures).argmax(-1).astype(np.uint8)
     for name in ("none", "day", "night"):
         shown = model.pictures(codes, name)
         assert model.best_episode(shown, codes) == name
+        few = model.pictures(codes[:2], name)  # as many as the video has
+        assert model.best_episode(few, codes[:2]) == name
     sizes = [
         transcoding.compress(
             root / "preset", video, tmp_path / f"{quality}.nwt", "context", "none", quality
@@ -249,6 +254,72 @@ def test_the_closest_look_is_chosen_and_less_quality_takes_fewer_bytes(root, vid
         for quality in (100.0, 20.0)
     ]
     assert sizes[1] < sizes[0]
+
+
+def test_a_video_of_the_preset_s_size_is_not_cropped_again(root, video, tmp_path, capsys):
+    """As one that was generated or decompressed; others that the crop does not fit are named before
+    the models load."""
+    preset, small = tmp_path / "preset", tmp_path / "small.mp4"
+    save_preset(preset)
+    footage = presets.read_footage(preset)
+    presets.write_config(preset, footage=footage | {"crop": [0, 288, 55, 305]})
+    size = footage["height"], footage["width"]
+    pictures = np.random.default_rng(0).integers(0, 255, (5, *size, 3), np.uint8)
+    write_mp4(small, pictures, FPS)
+    given = (f"--preset={preset}", f"--output={tmp_path / 'a.nwt'}")
+    line = run("compress", *given, f"--input={small}", "--episode=none")
+    assert line["frames"] == 5
+    settings = transcoding._settings(preset, small, probe(small))
+    shown = np.stack(list(transcoding._frames(small, 0.0, 5, settings)))
+    scaler = PictureScaler(*size)
+    assert np.array_equal(shown, [scaler(frame) for _, frame in decode_frames(small)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transcoding, "Model", None)
+        said = refused(capsys, "compress", *given, f"--input={video}")
+    assert f"{video.name}: crop (top 0, bottom 288, left 55, right 305) does not fit" in said
+
+
+def test_sound_behind_the_last_picture_is_kept_unless_an_end_is_asked_for(root, tmp_path):
+    preset, talk, file = root / "preset", tmp_path / "talk.mp4", tmp_path / "a.nwt"
+    voice = synthesize_voice(1.5, seed=3).waveform
+    write_mp4(talk, np.zeros((10, 64, 64, 3), np.uint8), FPS, voice)
+    run("compress", f"--preset={preset}", f"--input={talk}", f"--output={file}", "--episode=none")
+    given = (f"--preset={preset}", f"--input={file}", f"--output={tmp_path / 'a.mp4'}")
+    run("decompress", *given)
+    assert packets_of(tmp_path / "a.mp4") == packets_of(talk)
+    run("decompress", *given, "--end=0.4")
+    kept = packets_of(tmp_path / "a.mp4")
+    assert kept == packets_of(talk)[: len(kept)] and len(kept) < 13
+
+
+def test_of_a_file_without_a_whole_chunk_the_damage_is_told(root, tmp_path, capsys):
+    model, file = coding.Model(root / "preset"), io.BytesIO()
+    header = model.header("raw", 5)
+    write_codes(file, header, np.zeros((5, *header.shape), np.uint8))
+    (tmp_path / "a.nwt").write_bytes(file.getvalue()[: len(file.getvalue()) // 2])
+    said = refused(
+        capsys, "decompress", f"--preset={root / 'preset'}", f"--input={tmp_path / 'a.nwt'}",
+        f"--output={tmp_path / 'a.mp4'}",
+    )  # fmt: skip
+    assert "it is 0.00 s long; it is damaged: its index cannot be used" in said
+
+
+@pytest.mark.parametrize("claim", [{"sample_rate": 1}, {"codec": "opus"}])
+def test_of_sound_that_its_header_does_not_fit_the_file_is_named(
+    root, video, tmp_path, capsys, claim
+):
+    preset, file = root / "preset", tmp_path / "a.nwt"
+    run("compress", f"--preset={preset}", f"--input={video}", f"--output={file}", "--episode=none")
+    data = file.read_bytes()
+    header, length = Header.read(io.BytesIO(data))
+    sound = dataclasses.replace(header.sound, **claim)
+    file.write_bytes(dataclasses.replace(header, sound=sound).to_bytes() + data[length:])
+    said = refused(
+        capsys, "decompress", f"--preset={preset}", f"--input={file}",
+        f"--output={tmp_path / 'a.mp4'}",
+    )  # fmt: skip
+    assert "a.nwt: its sound is not what its header claims" in said
+    assert not (tmp_path / "a.mp4").exists()
 
 
 def test_evaluate_measures_every_coder(root, video, tmp_path, monkeypatch):
@@ -274,5 +345,6 @@ def test_evaluate_measures_every_coder(root, video, tmp_path, monkeypatch):
     assert line["weights_bytes"]["prior"] > 0 and line["not_measured"] == []
     written = json.loads((tmp_path / "out" / "codec.json").read_text())
     assert len(written["coders"]["rle"]["points"]) == 2
-    assert "| x264 veryslow | 18 |" in (tmp_path / "out" / "codec.md").read_text()
+    crf = next(each.crfs[0] for each in ends if each.name == "x264 veryslow")
+    assert f"| x264 veryslow | {crf} |" in (tmp_path / "out" / "codec.md").read_text()
     assert (tmp_path / "out" / "codec.png").read_bytes()[:4] == b"\x89PNG"

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from nwt_tf.generation.audio_to_video import AudioToVideo
 from nwt_tf.layers.pixels import to_pixels
+from nwt_tf.models import priors
 from tests.generation import tiny_task
 from tests.generation.tiny_task import EPISODES, FPS
 
@@ -174,3 +175,11 @@ def test_the_decoder_has_an_episode_of_its_own(task, waveform):
     codes = task.codes(waveform, **options)
     np.testing.assert_array_equal(apart, np.stack(list(task.frames(codes, "third"))))
     assert (apart != both).any()
+
+
+@pytest.mark.parametrize("prior", [{"kind": "rnn"}, {"kind": ["far"]}, {}, "far"])
+def test_a_preset_with_an_unknown_kind_of_prior_is_refused(tmp_path, prior):
+    (tmp_path / "config.json").write_text(json.dumps({"format": 1, "prior": prior}))
+    message = r"config.json: prior.kind must be one of far, mar, har. Received: (None|'rnn'|\['far)"
+    with pytest.raises(ValueError, match=message):
+        priors.from_preset(tmp_path)

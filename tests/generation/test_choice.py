@@ -112,7 +112,7 @@ def test_guided_is_known_of_numbers_and_assumed_of_tensors():
     [
         ({"temperature": -1.0}, "temperature must be at least 0. Received: -1.0"),
         ({"temperature": float("nan")}, "temperature"),
-        ({"top_k": -1}, "top_k must be a whole number from 0 on. Received: -1"),
+        ({"top_k": -1}, "top_k must be a whole number from 0 to 2147483647. Received: -1"),
         ({"top_p": 0.0}, r"top_p must lie in \(0, 1\]. Received: 0.0"),
         ({"top_p": 1.5}, "top_p"),
         ({"guidance": -1.0}, "guidance must be at least 0. Received: -1.0"),

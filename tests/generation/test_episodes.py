@@ -27,6 +27,7 @@ def embedding():
         ({"monday": 0.25, "friday": 0.75}, [0, 0.25, 0, 0.75]),
         ({"monday": 1, "friday": 3}, [0, 0.25, 0, 0.75]),  # relative to their sum
         ({"monday": 1, "none": 1}, [0.5, 0.5, 0, 0]),
+        ({"monday": 1e308, "friday": 1e308}, [0, 0.5, 0, 0.5]),  # whose sum is infinite
         ({"monday": 0, "friday": 2}, [0, 0, 0, 1]),
     ],
 )

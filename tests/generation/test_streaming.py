@@ -204,6 +204,36 @@ def test_what_is_no_session_is_refused(task, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"waiting": np.zeros(100, np.float32)}, "it holds .* samples. Received: 50000"),
+        ({"waiting": np.zeros(100, np.float64)}, "waiting must be float32"),
+        ({"waiting": np.zeros((2, 50), np.float32)}, "waiting must be float32"),
+        ({"state1": np.int64([7])}, "state1 must be int64"),
+        ({"state2": np.zeros((1, 1, 1, 1, 3), np.float32)}, "state2 must be float32"),
+        ({"state99": np.zeros(1, np.float32)}, "it has state99, which no session has"),
+        ({"head": {"received": 50_001}}, "it holds 50000 samples. Received: 50001"),
+        ({"head": {"received": None}}, "it holds 50000 samples. Received: None"),
+        ({"head": {"options": [-1, 0, 1, 1]}}, "temperature must be at least 0"),
+    ],
+)
+def test_a_tampered_session_is_refused(task, waveform, tmp_path, changes, said):
+    """Some would never come to an end."""
+    session = task.session()
+    list(session.hear(waveform[:50_000]))
+    session.save(tmp_path / "session")
+    with np.load(tmp_path / "session") as archive:
+        arrays = dict(archive)
+    if "head" in changes:
+        head = json.loads(arrays["head"].tobytes()) | changes["head"]
+        changes = {"head": np.frombuffer(json.dumps(head).encode(), np.uint8)}
+    with open(tmp_path / "session", "wb") as file:
+        np.savez(file, **(arrays | changes))
+    with pytest.raises(ValueError, match=f"session is a damaged session .*{said}"):
+        Session.load(tmp_path / "session", task)
+
+
+@pytest.mark.parametrize(
     ("sound", "named"),
     [
         (np.zeros(100), "0.004 s long; at least 0.2 s"),

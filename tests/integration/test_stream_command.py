@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 
+import av
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -67,10 +69,16 @@ def test_from_pipe_to_pipe_the_video_alone_is_on_standard_output(root):
     [
         (["--output=x.avi", "--stream"], "must end in .mp4"),
         (["--output=-"], "--output=- is of --stream"),
+        (["--output="], "the output's name is empty: name a file *.mp4"),
+        (["--output=x.mp4", "--audio="], "--audio= is empty: name a file with sound"),
+        (["--output=x.mp4", "--audio=-"], "--audio=- is of --stream: name a file"),
+        (["--output=x.mp4", "--audio=silent.wav", "--stream"], "silent.wav: The sound is silent"),
+        (["--output=x.mp4", "--style_sweep=0", "--style_values=1e7"], "from -1e+06 to 1e+06"),
+        (["--output=x.mp4", "--style=1e39,0,0,0"], "style must be finite, as float32 too"),
         (["--output=x.mp4", "--top_p=0"], "top_p must lie in (0, 1]"),
         (["--output=x.mp4", "--sampling=parallel"], "FAR draws a frame at once"),
         (["--output=x.mp4", "--stream", "--audio=short.wav"], "short.wav: The sound is 0.100 s"),
-        (["--output=x.mp4", "--top_k=4294967297"], "top_k must be a whole number"),
+        (["--output=x.mp4", "--top_k=4294967297"], "a whole number from 0 to 2147483647"),
         (["--output=x.mp4", "--seed=4294967297"], "seed must be a whole number"),
         (["--output=x.mp4", "--chunk_frames=100000000"], "chunk_frames must lie in [1, 10000]"),
     ],
@@ -78,9 +86,46 @@ def test_from_pipe_to_pipe_the_video_alone_is_on_standard_output(root):
 def test_what_cannot_be_is_one_line(root, tmp_path, monkeypatch, capsys, arguments, named):
     monkeypatch.chdir(tmp_path)
     write_wav("short.wav", np.full(2400, 0.1))
+    write_wav("silent.wav", np.zeros(9600))
     given = [f"--preset={root / 'preset'}", f"--audio={root / 'speech.wav'}", *arguments]
     refused(capsys, named, "generate", *given)
-    assert [path.name for path in tmp_path.iterdir()] == ["short.wav"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["short.wav", "silent.wav"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_the_work(
+    root, tmp_path, monkeypatch, capsys
+):
+    def full(dir):
+        raise OSError(30, "Read-only file system", dir)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)  # root may write where others may not
+    given = (f"--preset={root / 'nowhere'}", f"--audio={root / 'speech.wav'}")
+    message = f"{tmp_path}: no file can be written in it (Read-only file system)"
+    refused(capsys, message, "generate", *given, f"--output={tmp_path / 'a.mp4'}")
+
+
+def test_what_a_pipe_cannot_hold_is_said_with_what_it_can(tmp_path, monkeypatch):
+    with av.open(str(tmp_path / "a.mp4"), "w") as file:  # its index comes at the end
+        stream = file.add_stream("aac", rate=24000, layout="mono")
+        noise = np.float32(np.random.default_rng(0).uniform(-1, 1, (1, 48_000)))
+        frame = av.AudioFrame.from_ndarray(noise, format="fltp", layout="mono")
+        frame.sample_rate = 24000
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            file.mux(packet)
+    with subprocess.Popen(["cat", str(tmp_path / "a.mp4")], stdout=subprocess.PIPE) as cat:
+        with os.fdopen(os.dup(cat.stdout.fileno())) as standard_input:
+            monkeypatch.setattr(sys, "stdin", standard_input)
+            with pytest.raises(ValueError, match="--audio=- holds .*: pipe wav, flac, mp3 or ogg"):
+                list(live.pieces("-"))
+
+
+def test_sound_is_given_from_its_first_piece_once_some_of_it_is_heard():
+    quiet, loud = np.zeros(3, np.float32), np.full(3, 0.1, np.float32)
+    pieces = [quiet, quiet, loud, quiet]
+    given = list(live.audible(iter(pieces)))
+    assert all(each is piece for each, piece in zip(given, pieces, strict=True))
+    with pytest.raises(ValueError, match="The sound is silent"):
+        next(live.audible(iter([quiet, quiet])))
 
 
 def test_a_file_that_is_there_stays_until_the_first_frame_and_then_grows(root, tmp_path):

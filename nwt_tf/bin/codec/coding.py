@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from data_pipeline.mel import MEL_FLOOR
 from data_pipeline.packets import SoundStream
+from data_pipeline.workers import Progress
 from nwt_tf import presets
 from nwt_tf.codec import varint
 from nwt_tf.codec.choice import choose_codes
@@ -22,7 +23,7 @@ from nwt_tf.models import priors
 from nwt_tf.models.dvae import DVAE
 
 SENSITIVITY_FRAMES = 8
-EPISODE_FRAMES = 12
+EPISODE_FRAMES = 3
 MEL_STEPS = 4  # a nat of log-mel
 STYLE_STEPS = 16  # a unit of style
 
@@ -43,6 +44,7 @@ class Model:
         self.footage = presets.read_footage(preset)
         self.episodes = {"none": -1} | self.footage["episodes"]
         self._prior = None
+        self._decode_window = tf.function(self.dvae.decode_window)
 
     @property
     def prior(self):
@@ -111,14 +113,29 @@ class Model:
         return to_pixels(self.dvae.decode(codes, self.episode_index(episode))[0])
 
     def best_episode(self, video, codes):
-        """The name, 'none' among them, whose look comes closest to a few frames."""
-        places = np.unique(np.linspace(0, len(video) - 1, EPISODE_FRAMES).round().astype(int))
+        """The name, 'none' among them, whose look comes closest to the few frames in the middle.
 
-        def error(name):
-            pictures = self.pictures(codes, name)[places]
-            return np.square(pictures.astype(np.float32) - video[places]).mean()
+        A look hardly changes within a clip, and a preset may have many: each decodes those frames
+        alone, with the codes around them that they need.
 
-        return min(self.episodes, key=error)
+        Args:
+            video: uint8 [T, H, W, 3].
+            codes: uint8 [T, h, w, heads].
+        """
+        count = min(EPISODE_FRAMES, len(video))
+        first = (len(video) - count) // 2
+        shown = video[first : first + count].astype(np.float32)
+        places = np.arange(first - self.dvae.context, first + count + self.dvae.context)
+        valid = tf.constant((places >= 0) & (places < len(video)))
+        window = tf.constant(codes[places.clip(0, len(video) - 1)].astype(np.int32))[None]
+        progress, errors = Progress(len(self.episodes), "looks"), {}
+        for name in self.episodes:
+            vectors = self.dvae.episode_embedding(self.episode_index(name))
+            pictures = to_pixels(self._decode_window(window, valid, vectors)[0])
+            errors[name] = np.square(pictures.astype(np.float32) - shown).mean()
+            progress.show(len(errors))
+        progress.clear()
+        return min(errors, key=errors.get)
 
     def sensitivity(self, video, logits, episode):
         """Squared error (of pixels 0 to 255, summed) that a nat of each head is worth.

@@ -1,19 +1,22 @@
 """A video through the codec, a second at a time: what `nwt compress` and `nwt decompress` do."""
 
 import contextlib
-import functools
+import dataclasses
+import errno
 import itertools
 import math
 
 import numpy as np
 
+from data_pipeline.clips import ClipSettings
 from data_pipeline.copied_sound import copied_sound
+from data_pipeline.crop import crop_box
 from data_pipeline.media import decode_frames, index_frames, probe, write_mp4
 from data_pipeline.mel import align, log_mel, mel_spectrogram
-from data_pipeline.overlays import mask_overlays
 from data_pipeline.packets import decode_packets
-from data_pipeline.resample import PictureScaler, at_constant_rate, num_output_frames
+from data_pipeline.resample import at_constant_rate, num_output_frames
 from data_pipeline.workers import Progress
+from nwt_tf import presets
 from nwt_tf.bin.codec.coding import (
     Chooser,
     Model,
@@ -30,6 +33,7 @@ from nwt_tf.files import whole
 RENDER_FRAMES = 64  # at a time
 SETTLING = 0.08  # seconds
 SOUND_BYTES = 1 << 16  # of a record of sound; usually it has a second's
+INVALID_DATA = 1094995529  # FFmpeg's error number of input that makes no sense to it
 
 
 def compress(preset, path, output, coder, episode="auto", quality=100.0, key_seconds=1.0):
@@ -37,7 +41,8 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
 
     Args:
         preset: of the dVAE, and for coder `prior` of the prior.
-        path: any video; it is cropped and resized as the preset's training footage was.
+        path: any video; it is cropped and resized as the preset's training footage was, unless it
+            has the preset's size already, as what was generated or decompressed does.
         output: the file to write.
         coder: one of codec.header.CODERS.
         episode: name of the look, or 'auto' for the closest.
@@ -55,22 +60,20 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
         raise ValueError(f"key_seconds must be positive and finite. Received: {key_seconds}")
     require = ("video", "audio") if coder == "prior" else ("video",)
     info = probe(path, require=require, whole=True)
-    model = Model(preset)
-    fps = model.footage["fps"]
+    settings = _settings(preset, path, info)
+    model, fps = Model(preset), settings.fps
     index = index_frames(path)
     start = float(index.times[0])
     total = max(1, num_output_frames(start, index.times[-1] + index.frame_seconds, fps))
     size = min(chunk_frames(model), max(1, round(key_seconds * fps)))
-    video = _windows(_frames(path, start, total, model), size, model.dvae.context)
+    video = _windows(_frames(path, start, total, settings), size, model.dvae.context)
     first = next(video)
+    logits = model.logits(first[0]) if lam or episode == "auto" else None
     if episode == "auto":
-        logits = model.logits(first[0])
         episode = model.best_episode(first[0], logits.argmax(-1).astype(np.uint8))
-        print(f"episode: {episode}")
+        print(f"episode: {episode}", flush=True)
     model.episode_index(episode)
-    weights = None
-    if lam:
-        weights = model.sensitivity(first[0], model.logits(first[0]), episode)
+    weights = model.sensitivity(first[0], logits, episode) if lam else None
     predictor = None
     if coder == "prior":
         with copied_sound(path, start) as (stream, packets):
@@ -104,7 +107,7 @@ def decompress(preset, path, output, start=0.0, end=None):
         preset: the one that it was made with.
         path: the file.
         output: the mp4.
-        start, end: seconds; end None is the file's.
+        start, end: seconds; end None is the file's, with all sound behind the last picture.
 
     Returns:
         (figures, problems: lines that say what was lost; the frames before stand still there).
@@ -129,7 +132,7 @@ def decompress(preset, path, output, start=0.0, end=None):
             raise ValueError(
                 f"{path}: has nothing from {start:g} s on up to "
                 f"{'its end' if end is None else f'{end:g} s'}: it is {reader.reach / fps:.2f} s "
-                "long"
+                f"long{_told(reader)}"
             )
         predictor, sound = None, None
         if header.sound is not None:
@@ -139,7 +142,8 @@ def decompress(preset, path, output, start=0.0, end=None):
                 heard = reader.reach + model.prior.audio_encoder.context[1]
                 mel = _mel(stream, _packets(reader), min(reader.frames, heard), fps)
                 predictor = PriorPredictor(model, mel, header.episode)
-            sound = stream, _cut(_packets(reader), stream, first / fps, stop / fps)
+            until = math.inf if end is None else end
+            sound = stream, _cut(_packets(reader), stream, first / fps, until)
         before = max(0, first - model.dvae.context)
         after = min(reader.reach, stop + model.dvae.context)
         # Of a file that breaks off, what is missing is said, but not made up.
@@ -158,7 +162,15 @@ def decompress(preset, path, output, start=0.0, end=None):
         try:
             write_mp4(output, frames(), fps, packets=sound)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{path}: {error}{_told(reader)}") from error
+        except OSError as error:
+            # Of the output's own errors (no space, no permission) none has these numbers.
+            if sound is None or error.errno not in (errno.EINVAL, INVALID_DATA):
+                raise
+            raise ValueError(
+                f"{path}: its sound is not what its header claims, and no mp4 can hold it: "
+                f"{_spell(header.sound)}{_told(reader)}"
+            ) from error
         progress.clear()
         return {"mp4": str(output), "frames": stop - first}, reader.problems
 
@@ -189,14 +201,36 @@ def chunk_frames(model):
     return max(1, min(round(model.footage["fps"]), MAX_CHUNK_CODES // codes))
 
 
-def _frames(path, start, total, model):
+def _settings(preset, path, info):
+    """How the preset's training footage was cut: ClipSettings, that leave a video of the footage's
+    own size as it is (compare data_pipeline.reference).
+
+    Args:
+        preset: name or folder.
+        path: of the video.
+        info: its MediaInfo.
+
+    Raises:
+        ValueError: no such preset, or the video is too small for its crop.
+    """
+    footage = presets.read_footage(preset)
+    try:
+        settings = ClipSettings.of_footage(footage)
+    except ValueError as error:
+        raise ValueError(f"--preset={preset} does not say how footage was cut: {error}") from None
+    if (info.height, info.width) == (settings.height, settings.width):
+        return dataclasses.replace(settings, crop=(0, 0, 0, 0), mask_overlays=False)
+    try:
+        crop_box(settings.crop, info.height, info.width)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return settings
+
+
+def _frames(path, start, total, settings):
     """Frames as the preset's training footage has them: yields uint8 [H, W, 3]."""
-    footage, dvae, mask = model.footage, model.dvae, None
-    if footage.get("mask_overlays"):
-        mask = functools.partial(mask_overlays, **footage["overlays"])
-    scaler = PictureScaler(dvae.height, dvae.width, footage["crop"], mask)
-    shown = picture = None
-    for frame in at_constant_rate(decode_frames(path), start, total, footage["fps"]):
+    scaler, shown, picture = settings.scaler(), None, None
+    for frame in at_constant_rate(decode_frames(path), start, total, settings.fps):
         if frame is not shown:
             shown, picture = frame, scaler(frame)
         yield picture
@@ -246,6 +280,17 @@ def _mel(stream, packets, frames, fps):
     end = frames / fps + 1.0
     packets = (packet for packet in packets if packet[0] * stream.time_base < end)
     return align(log_mel(mel_spectrogram(decode_packets(stream, packets))), frames, fps)
+
+
+def _told(reader):
+    """What a message adds of a damaged file: the first thing that was found wrong."""
+    return f"; it is damaged: {reader.problems[0]}" if reader.problems else ""
+
+
+def _spell(sound):
+    """What a header claims of its sound."""
+    base = "/".join(map(str, sound.time_base))
+    return f"{sound.codec}, {sound.channels} channels of {sound.sample_rate} Hz, times in {base} s"
 
 
 def _packets(reader):

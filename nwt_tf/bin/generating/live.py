@@ -5,6 +5,8 @@ import itertools
 import sys
 import time
 
+import numpy as np
+
 from data_pipeline.media import LiveMp4
 from data_pipeline.pipes import audio_pieces
 
@@ -30,8 +32,53 @@ def printing_aside(output):
 
 
 def pieces(audio):
-    """The sound as it comes, an iterator of float32 [n]; of a path, or '-' for standard input."""
-    return audio_pieces(sys.stdin.buffer if audio == PIPE else audio)
+    """The sound as it comes, an iterator of float32 [n].
+
+    Args:
+        audio: path, or '-' for standard input, whose silence is followed like other sound: nobody
+            knows what comes.
+
+    Raises:
+        ValueError, OSError: while reading, see audio_pieces and audible.
+    """
+    return _piped() if audio == PIPE else audible(audio_pieces(audio))
+
+
+def audible(pieces):
+    """Sound, once some of it can be heard: so a silent file leaves no video.
+
+    Args:
+        pieces: iterator of float [n], at least one.
+
+    Yields:
+        The pieces.
+
+    Raises:
+        ValueError: all of it is silent.
+    """
+    from nwt_tf.generation.audio_to_video import SILENCE, check_audible
+
+    held = []
+    for piece in pieces:
+        held.append(piece)
+        if np.abs(piece).max() >= SILENCE:
+            break
+    check_audible(np.concatenate(held))
+    yield from held
+    yield from pieces
+
+
+def _piped():
+    try:
+        yield from audio_pieces(sys.stdin.buffer)
+    except ValueError as error:
+        # An mp4 with its index at the end opens in a pipe, too, and then gives nothing.
+        if "without any samples" not in str(error):
+            raise
+        raise ValueError(
+            "--audio=- holds no samples that can be read from a pipe: pipe wav, flac, mp3 or ogg, "
+            "or name the file"
+        ) from error
 
 
 def film(session, pieces, target, fps):

@@ -4,8 +4,6 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from data_pipeline.clips import ClipSettings
 from data_pipeline.reference import reference_clips
 from nwt_tf.generation import episodes, styles
@@ -147,6 +145,6 @@ def _numbers(model, text, flag):
     except ValueError:
         raise ValueError(f"{flag}={text} must be numbers: v0,v1,...") from None
     try:
-        return styles.check(np.float32(values), model.prior.style_dim)
+        return styles.check(values, model.prior.style_dim)
     except ValueError as error:
         raise ValueError(f"{flag}: {error}") from None
