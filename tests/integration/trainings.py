@@ -86,6 +86,6 @@ def logged(workdir):
             line = json.loads(text)
         except json.JSONDecodeError:
             continue  # the line under way when the process was killed
-        if "gradient_norm" in line:
+        if "learning_rate" in line:
             lines.setdefault(line["step"], set()).add(text)
     return lines
