@@ -64,21 +64,32 @@ def test_two_quick_interrupts_end_a_pool(tmp_path):
         "    pathlib.Path(path).touch()\n"
         "    time.sleep(60)\n"
         "if __name__ == '__main__':\n"
+        "    ending, *paths = sys.argv[1:]\n"
         "    with WorkerPool(2) as pool:\n"
-        "        list(pool.in_order(task, [(path,) for path in sys.argv[1:]]))\n"
+        "        shutdown = pool._pool.shutdown\n"
+        "        def told(**kwargs):\n"
+        "            pathlib.Path(ending).touch()\n"
+        "            shutdown(**kwargs)\n"
+        "        pool._pool.shutdown = told\n"
+        "        list(pool.in_order(task, [(path,) for path in paths]))\n"
     )
-    begun = [tmp_path / "a", tmp_path / "b"]
+    ending, *begun = (tmp_path / name for name in ("ending", "a", "b"))
     process = subprocess.Popen(
-        [sys.executable, program, *begun], start_new_session=True, stderr=subprocess.DEVNULL
+        [sys.executable, program, ending, *begun], start_new_session=True, stderr=subprocess.DEVNULL
     )
-    try:
+
+    def wait_for(*paths):
         end = time.monotonic() + 60
-        while not all(path.exists() for path in begun) and time.monotonic() < end:
-            time.sleep(0.05)
-        assert all(path.exists() for path in begun)
-        for _ in range(2):
-            os.killpg(process.pid, signal.SIGINT)
-            time.sleep(0.3)
+        while not all(path.exists() for path in paths) and time.monotonic() < end:
+            time.sleep(0.02)
+        assert all(path.exists() for path in paths)
+
+    try:
+        wait_for(*begun)
+        os.killpg(process.pid, signal.SIGINT)
+        wait_for(ending)  # on a busy machine two signals may else arrive as one
+        time.sleep(0.2)
+        os.killpg(process.pid, signal.SIGINT)
         assert process.wait(20) == -signal.SIGINT
     finally:
         process.kill()
