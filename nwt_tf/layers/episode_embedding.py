@@ -32,13 +32,14 @@ class EpisodeEmbedding(keras.layers.Embedding):
         """Within, 'none' is the mean of some episodes' vectors.
 
         Args:
-            episodes: indices, those that were trained; none of them leaves 'none' as it is.
+            episodes: a list of indices, those that were trained; none of them leaves 'none' as it is.
         """
+        if not episodes:
+            yield
+            return
         own = self.embeddings.numpy()
-        table = np.array(own)
-        if len(episodes):
-            table[0] = own[np.asarray(episodes) + 1].mean(axis=0)
-        self.embeddings.assign(table)
+        mean = own[np.asarray(episodes) + 1].mean(axis=0, keepdims=True)
+        self.embeddings.assign(np.concatenate([mean, own[1:]]))
         try:
             yield
         finally:
