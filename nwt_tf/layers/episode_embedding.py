@@ -32,7 +32,7 @@ class EpisodeEmbedding(keras.layers.Embedding):
         """Within, 'none' is the mean of some episodes' vectors.
 
         Args:
-            episodes: a list of indices, those that were trained; none of them leaves 'none' as it is.
+            episodes: a list of indices, those that were trained; where it is empty, 'none' stays.
         """
         if not episodes:
             yield
