@@ -19,7 +19,9 @@ def convolution(inputs, kernel, strides):
     Table 4b's widths. GPUs need no wrapper.
     """
     if tf.config.list_logical_devices("GPU"):
-        return tf.nn.convolution(inputs, kernel, list(strides), padding="SAME")
+        # The eager gradient of a 3D convolution needs the format said.
+        data_format = "NHWC" if len(strides) == 2 else "NDHWC"
+        return tf.nn.convolution(inputs, kernel, list(strides), "SAME", data_format)
     return ops.conv(inputs, kernel, strides, padding="same")
 
 

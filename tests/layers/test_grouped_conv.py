@@ -68,6 +68,17 @@ def test_without_keras_wrapper_as_on_gpus(case, monkeypatch):
         np.testing.assert_allclose(found / scale, wanted / scale, atol=2e-5)
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_without_keras_wrapper_as_on_gpus_op_by_op(case, monkeypatch):
+    layer, inputs = made(case, "dense")
+    expected = layer(inputs)
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["a GPU"])
+    with tf.GradientTape() as tape:
+        outputs = layer(inputs)
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+    assert np.any(tape.gradient(outputs, layer.kernel.value))
+
+
 def test_a_kernel_on_all_of_its_input_is_one_product(monkeypatch):
     for shape, kernel in (((3, 7, 5, 4), (7, 5)), ((2, 4, 3, 2, 1), (4, 3, 2))):
         layer = GroupedConv(6, kernel, kernel)
