@@ -10,6 +10,7 @@ from nwt_tf.layers.hard_attention import MultiHeadHardAttention, gumbel_noise
 from nwt_tf.models.generator import TEMPORAL_KERNELS, Decoder, Encoder, generator_arguments
 from nwt_tf.models.input_checks import (
     check_at_least,
+    check_batch,
     check_codes,
     check_episode,
     check_finite,
@@ -51,7 +52,8 @@ class DVAE(keras.Model):
     ):
         super().__init__(**kwargs)
         check_at_least(0, num_episodes=num_episodes)
-        check_at_least(1, res_convs=res_convs)
+        check_at_least(1, stem=stem, res_convs=res_convs)
+        check_at_least(1, code_dim=code_dim, episode_dim=episode_dim)
         stride = 2 ** len(stages)
         for name, size in (("height", height), ("width", width)):
             if size < stride or size % stride:
@@ -131,6 +133,7 @@ class DVAE(keras.Model):
             return tf.fill(tf.shape(like)[:1], -1)
         episode = tf.convert_to_tensor(episode)
         check_episode(episode, self.num_episodes, self.episode_embedding.output_dim)
+        check_batch(episode, like)
         return episode if episode.dtype.is_floating else tf.cast(episode, tf.int32)
 
     def _windows(self, function, clips, window):
@@ -168,6 +171,7 @@ class DVAE(keras.Model):
         check_video(video, self.height, self.width)
         check_finite("video", video)
         check_at_least(1, window=window)
+        self.build()
         return tf.concat(list(self._windows(self._encode_logits, video, window)), axis=1)
 
     @tf.function(reduce_retracing=True)
@@ -193,6 +197,7 @@ class DVAE(keras.Model):
         codes = tf.convert_to_tensor(codes)
         check_codes(codes, self.grid, self.num_heads, self.num_codes)
         check_at_least(1, window=window)
+        self.build()
         vectors = self.episode_embedding(self._episode(episode, like=codes))
         frames = codes.shape[1]
         # All windows are of one size, for one program; even ones compute least beyond the end.

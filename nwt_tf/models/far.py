@@ -11,6 +11,7 @@ from nwt_tf.layers.code_embedding import CodeEmbedding
 from nwt_tf.layers.conditioned_projection import ConditionedProjection
 from nwt_tf.layers.initializers import mish_uniform
 from nwt_tf.layers.resample import fold_time, pad_grid, unfold_time, upsample
+from nwt_tf.models.input_checks import check_at_least
 from nwt_tf.models.prior import Prior
 
 
@@ -29,7 +30,7 @@ class FAR(Prior):
         Others: see Prior. Defaults are Table 5 at 16x14, padded to 16x16.
 
     Raises:
-        ValueError: where the pyramids' grids do not meet the downsampled grid.
+        ValueError: for sizes below 1, or pyramids whose grids do not meet the downsampled grid.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class FAR(Prior):
         dilations=((1, 1, 2), (1, 2, 2), (1, 2, 1)),
         **kwargs,
     ):
+        check_at_least(1, grid=grid, width=width, hidden=hidden)
+        check_at_least(1, strides=strides, dilations=dilations)
         stride = math.prod(strides)
         # A pyramid's side is a power of two: the grid is padded until its downsampled side is, too.
         small = 2 ** (-(-max(grid) // stride) - 1).bit_length()

@@ -8,6 +8,7 @@ from keras import ops
 from nwt_tf.layers.feature_norm import FeatureNorm
 from nwt_tf.layers.resample import fold_time, keep_valid, unfold_time, upsample
 from nwt_tf.layers.residual import ResidualBlock2D, leaky_relu
+from nwt_tf.models.input_checks import check_at_least
 
 TEMPORAL_KERNELS = ((4, 2, 2), (2, 2, 2), (2, 2, 2))  # of the temporal block, Table 4a
 
@@ -22,7 +23,7 @@ def generator_arguments(stages, temporal, res_convs):
     """What a config tells of generator arguments, checked.
 
     Raises:
-        ValueError: stages are no pairs of integers, or temporal not a width for each kernel.
+        ValueError: stages are no pairs of sizes, or temporal not a width for each kernel.
     """
     try:
         stages = [[operator.index(width), operator.index(blocks)] for width, blocks in stages]
@@ -30,11 +31,16 @@ def generator_arguments(stages, temporal, res_convs):
         raise ValueError(
             f"stages must be pairs (width, residual blocks). Received: stages={stages}"
         ) from None
+    if any(width < 1 or blocks < 0 for width, blocks in stages):
+        raise ValueError(
+            f"stages must have widths from 1 on and blocks from 0 on. Received: stages={stages}"
+        )
     fits = len(temporal) == len(TEMPORAL_KERNELS)
     if not fits or any(not isinstance(width, int) for width in temporal):
         raise ValueError(
             f"temporal must be {len(TEMPORAL_KERNELS)} widths. Received: temporal={temporal}"
         )
+    check_at_least(1, temporal=temporal)
     return {
         "stages": stages,
         "temporal": list(temporal),

@@ -6,6 +6,7 @@ from keras import ops
 
 from nwt_tf.layers.causal_conv import CausalConv1D
 from nwt_tf.layers.initializers import unit_normal
+from nwt_tf.models.input_checks import check_at_least
 from nwt_tf.models.mar import MAR
 
 
@@ -24,6 +25,7 @@ class HAR(MAR):
 
     def __init__(self, head_width=256, **kwargs):
         super().__init__(**kwargs)
+        check_at_least(1, head_width=head_width)
         self._arguments |= {"head_width": head_width}
         policy = self.dtype_policy
         self.head_width = head_width

@@ -15,13 +15,13 @@ def _refusal(message):
 
 
 def check_at_least(minimum, **sizes):
-    """Refuses a size below `minimum`.
+    """Refuses a size, or nested sequences with a size, below `minimum`.
 
     Raises:
         ValueError: names the size.
     """
     for name, size in sizes.items():
-        if size < minimum:
+        if any(each < minimum for each in tf.nest.flatten(size)):
             raise _refusal(f"{name} must be at least {minimum}. Received: {name}={size}")
 
 
@@ -115,6 +115,19 @@ def check_episode(episode, num_episodes, dim):
         return
     check_shape("episode", episode, (None,), "[B], an index a clip")
     _check_integers("episode", episode, -1, num_episodes)
+
+
+def check_batch(episode, clips):
+    """Refuses an episode [B, ...] that is neither one for all clips [C, ...] nor one a clip.
+
+    Raises:
+        ValueError: names both batches.
+    """
+    found, batch = episode.shape[0], clips.shape[0]
+    if None not in (found, batch) and found not in (1, batch):
+        raise _refusal(
+            f"episode must be one a clip. Received: episode of {found} clips for {batch}"
+        )
 
 
 def check_lengths(mel, codes, mels_per_frame):

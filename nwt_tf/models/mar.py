@@ -7,6 +7,7 @@ from keras import ops
 from nwt_tf.layers.causal_conv import CausalConv1D
 from nwt_tf.layers.code_embedding import CodeEmbedding
 from nwt_tf.layers.conditioned_projection import ConditionedProjection
+from nwt_tf.models.input_checks import check_at_least
 from nwt_tf.models.prior import Prior
 
 
@@ -26,7 +27,7 @@ class MAR(Prior):
             and are cropped.
 
     Raises:
-        ValueError: where a pyramid does not cover the grid.
+        ValueError: for sizes below 1, or a pyramid that does not cover the grid.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class MAR(Prior):
         kernel_size=4,
         **kwargs,
     ):
+        check_at_least(1, projection=projection, blocks=blocks, kernel_size=kernel_size)
         for name, pyramid in (("audio_pyramid", audio_pyramid), ("style_pyramid", style_pyramid)):
             if 2 ** len(pyramid) < max(grid):
                 raise ValueError(

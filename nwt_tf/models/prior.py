@@ -100,7 +100,10 @@ class Prior(keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_at_least(1, num_heads=num_heads, grid=min(grid))
+        check_at_least(1, grid=grid, num_heads=num_heads, episode_dim=episode_dim)
+        check_at_least(1, embedding_dim=embedding_dim, style_dim=style_dim)
+        check_at_least(1, audio_widths=audio_widths, audio_pyramid=audio_pyramid)
+        check_at_least(1, style_widths=style_widths, style_pyramid=style_pyramid)
         check_at_least(2, num_codes=num_codes)
         check_at_least(0, num_episodes=num_episodes)
         self._arguments = {

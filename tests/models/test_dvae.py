@@ -143,6 +143,11 @@ def test_heads_that_do_not_divide_are_refused():
         ({"num_episodes": -1}, "num_episodes must be at least 0. Received: num_episodes=-1"),
         ({"temporal": (8, 8)}, "temporal must be 3 widths. Received: temporal=.8, 8."),
         ({"temporal": ("a", 8, 8)}, "temporal must be 3 widths. Received: temporal=.'a', 8, 8."),
+        ({"temporal": (8, 0, 8)}, "temporal must be at least 1. Received: temporal=.8, 0, 8."),
+        ({"stem": 0}, "stem must be at least 1. Received: stem=0"),
+        ({"stages": ((0, 1),)}, "stages must have widths .* Received: stages=..0, 1.."),
+        ({"episode_dim": 0}, "episode_dim must be at least 1. Received: episode_dim=0"),
+        ({"code_dim": 0}, "code_dim must be at least 1. Received: code_dim=0"),
         ({"stages": (8, 1)}, "stages must be pairs .* Received: stages=.8, 1."),
         ({"res_convs": 0}, "res_convs must be at least 1. Received: res_convs=0"),
     ],
@@ -158,6 +163,12 @@ def test_clips_of_one_frame(dvae):
     assert reconstruction.shape == video.shape and np.isfinite(reconstruction).all()
     np.testing.assert_array_equal(dvae.encode(video), quantized.codes)
     np.testing.assert_allclose(dvae.decode(quantized.codes), reconstruction, atol=1e-5)
+
+
+def test_it_builds_itself_where_it_is_first_used():
+    arguments = tiny_dvae().get_config()
+    codes = DVAE(**arguments).encode(clip_of(2))
+    assert DVAE(**arguments).decode(codes).shape == clip_of(2).shape
 
 
 @pytest.mark.parametrize(
@@ -185,7 +196,7 @@ def test_a_pixel_that_is_not_finite_is_refused(dvae, odd):
             function(video)
 
 
-@pytest.mark.parametrize("episode", [[3], [-2], [[0]], [0.5]])
+@pytest.mark.parametrize("episode", [[3], [-2], [[0]], [0.5], [0, 0]])
 def test_an_episode_that_is_no_index_is_refused(dvae, episode):
     codes = np.zeros((1, 2, 2, 1, 4), np.int32)
     for function, clip in ((dvae, clip_of(2)), (dvae.decode, codes), (dvae.decode_windows, codes)):

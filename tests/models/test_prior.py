@@ -168,7 +168,9 @@ def test_clips_of_one_frame(prior):
         ({"num_heads": 0}, "num_heads must be at least 1. Received: num_heads=0"),
         ({"num_codes": 1}, "num_codes must be at least 2. Received: num_codes=1"),
         ({"num_episodes": -1}, "num_episodes must be at least 0. Received: num_episodes=-1"),
-        ({"grid": (0, 0)}, "grid must be at least 1. Received: grid=0|must have . levels"),
+        ({"grid": (0, 0)}, r"grid must be at least 1. Received: grid=\(0, 0\)|must have . levels"),
+        ({"style_dim": 0}, "style_dim must be at least 1. Received: style_dim=0"),
+        ({"audio_widths": (8, 0)}, r"audio_widths must be at least 1. Received: .*=\(8, 0\)"),
     ],
 )
 def test_impossible_sizes_are_refused(prior, arguments, message):
