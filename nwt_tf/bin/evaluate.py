@@ -57,7 +57,7 @@ MEASURES = {
     "retrieval": Measure("retrieving", "dvae", ("seed",)),
     "footage": Measure("comparing", None, ("mouth",)),
     "codec": Measure("coding_measures", "dvae", ("output_dir",), in_all=False),
-    "control": Measure("control", "prior", _DRAWN, footage=False, in_all=False),
+    "control": Measure("control", "prior", (*_DRAWN, "tint"), footage=False, in_all=False),
 }
 
 FLAGS = flags.FlagValues()
@@ -91,6 +91,14 @@ flags.DEFINE_list(
     "mouth",
     None,
     "top,bottom,left,right as shares of the picture, where it should not be learnt.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_float(
+    "tint",
+    1.0,
+    "control: the most warmth of the light; 0.5 is what `nwt demo --train` has.",
+    0.0,
+    1.0,
     flag_values=FLAGS,
 )
 flags.DEFINE_float("minutes", 10.0, "drift: of video.", 0.01, 1440.0, flag_values=FLAGS)

@@ -63,7 +63,7 @@ def drawer(request, monkeypatch):
 
 
 def test_style_copy(drawer):
-    figures, rows = control.style_copy(drawer, LOOKS[1:2], references=3, seed=1, generate={})
+    figures, rows = control.style_copy(drawer, LOOKS[1:2], references=3, seed=1, tint=1.0, generate={})
     if drawer.obeys:
         for name in control.MEASURED:
             assert figures[f"{name}_followed"] > 0.9
@@ -81,7 +81,7 @@ def test_style_copy(drawer):
 
 
 def test_episode_switch(drawer):
-    figures, rows = control.episode_switch(drawer, LOOKS[:2], seed=1, generate={})
+    figures, rows = control.episode_switch(drawer, LOOKS[:2], seed=1, tint=1.0, generate={})
     parts = ("backdrop", "clothes")
     if drawer.obeys:
         assert figures["switch_right"] == 1.0
@@ -92,7 +92,7 @@ def test_episode_switch(drawer):
         assert figures["switch_right"] == 0.0
         assert all(figures[f"switch_{part}"] == pytest.approx(0.5, abs=0.05) for part in parts)
     assert [len(row) for row in rows] == [3] * 4
-    assert control.episode_switch(drawer, LOOKS[:1], 1, {}) == ({}, [])
+    assert control.episode_switch(drawer, LOOKS[:1], 1, 1.0, {}) == ({}, [])
 
 
 def test_unseen_clips_are_others_for_each_measurement_and_seed(drawer):
@@ -100,7 +100,7 @@ def test_unseen_clips_are_others_for_each_measurement_and_seed(drawer):
         clip.voice.waveform.tobytes()
         for seed in (0, 1)
         for of in ("style", "switch")
-        for clip in control._unseen(drawer, LOOKS[0], 2, seed, of)
+        for clip in control._unseen(drawer, LOOKS[0], 2, seed, 1.0, of)
     }
     assert len(seeds) == 8
 

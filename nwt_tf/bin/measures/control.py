@@ -36,16 +36,17 @@ class Copy(NamedTuple):
 def control(preset, clips, options):
     """As `nwt evaluate` calls measure: clips are drawn here, max_clips of them an episode."""
     references = options.max_clips or REFERENCES
-    return measure(preset, references, options.seed, **asked(options))
+    return measure(preset, references, options.seed, options.tint, **asked(options))
 
 
-def measure(preset, references=REFERENCES, seed=0, **draws):
+def measure(preset, references=REFERENCES, seed=0, tint=1.0, **draws):
     """Figures of a preset, and their picture.
 
     Args:
         preset: trained on the synthetic subject.
         references: styles to copy, an episode.
         seed: of sound, references and sampling.
+        tint: the most warmth of the light, as the preset's footage had it (write_footage).
         draws: of the sampling, see AudioToVideo.session.
 
     Returns:
@@ -65,15 +66,15 @@ def measure(preset, references=REFERENCES, seed=0, **draws):
         ) from None
     options = model.options(**draws).figures()
     generate = {"seed": seed, **options}
-    copied, rows = style_copy(model, looks, references, seed, generate)
-    switched, more = episode_switch(model, looks, seed, generate)
+    copied, rows = style_copy(model, looks, references, seed, tint, generate)
+    switched, more = episode_switch(model, looks, seed, tint, generate)
     width = max(len(row) for row in (*rows, *more))
     blank = np.full_like(rows[0][0], 255)
     picture = [np.concatenate([*row, *[blank] * (width - len(row))], 1) for row in (*rows, *more)]
     return {**copied, **switched, "draws": options}, np.concatenate(picture)
 
 
-def style_copy(model, looks, references, seed, generate):
+def style_copy(model, looks, references, seed, tint, generate):
     """Copies styles of references onto other sound (section 3.5).
 
     Returns:
@@ -89,7 +90,7 @@ def style_copy(model, looks, references, seed, generate):
     figures, rows, performed = {}, [], []
     episodes = []
     for look in looks:
-        sound, *clips = _unseen(model, look, references + 1, seed, of="style")
+        sound, *clips = _unseen(model, look, references + 1, seed, tint, of="style")
         options = {"episode": look.name, **generate}
         plain = model.generate(sound.voice.waveform, **options)
         default, found = read_traits(plain, look), []
@@ -127,7 +128,7 @@ def style_copy(model, looks, references, seed, generate):
     return figures | {"style_mouth": mouth_correlation(performed)}, rows
 
 
-def episode_switch(model, looks, seed, generate):
+def episode_switch(model, looks, seed, tint, generate):
     """Generates the same sound under each episode, in its default style (section 3.4).
 
     Returns:
@@ -145,7 +146,7 @@ def episode_switch(model, looks, seed, generate):
     performed = {"own": [], "other": []}
     for turn, own in enumerate(looks):
         other = looks[(turn + 1) % len(looks)]
-        for clip in _unseen(model, own, SOUNDS, seed, of="switch"):
+        for clip in _unseen(model, own, SOUNDS, seed, tint, of="switch"):
             sound, row = clip.voice.waveform, []
             for look, away in ((own, other), (other, own)):
                 video = model.generate(sound, episode=look.name, **generate)
@@ -192,13 +193,14 @@ def mouth_correlation(performed):
     return float(np.mean(scores))
 
 
-def _unseen(model, look, count, seed, of) -> list[Clip]:
+def _unseen(model, look, count, seed, tint, of) -> list[Clip]:
     """Clips of an episode that are in no footage, and not in the other measurement."""
     index = int(look.name.removeprefix("episode_"))
     # Footage draws its clips' seeds below 2**31.
     draws = np.random.default_rng([seed, index, *of.encode()]).integers(2**31, 2**32, count)
     return [
-        make_clip(episode=index, seed=int(draw), seconds=SECONDS, fps=model.fps) for draw in draws
+        make_clip(episode=index, seed=int(draw), seconds=SECONDS, fps=model.fps, tint=tint)
+        for draw in draws
     ]
 
 
