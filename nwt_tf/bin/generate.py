@@ -7,8 +7,9 @@ AAC) that has exactly that sound and its length, and carries the tag 'generated 
 each. --decoder_episode gives the decoder another one than the prior.
 
 The style is what the sound does not tell: lean, framing, light. By default it is the mean over the
-training set. --style_video copies it from a reference, --style_seed draws one (together: a draw
-about the reference), --style sets its numbers, which the last line of an earlier run tells.
+episode's clips, without an episode over all. --style_video copies it from a reference, --style_seed
+draws one (together: a draw about the reference), --style sets its numbers, which the last line of
+an earlier run tells.
 --style_to goes on to a second style by --style_mix; several values give videos side by side.
 --style_sweep=k shows what variate k does, side by side in the mp4 and as a PNG of the same name.
 

@@ -63,7 +63,7 @@ def drawer(request, monkeypatch):
 
 
 def test_style_copy(drawer):
-    figures, rows = control.style_copy(drawer, LOOKS[1:2], references=3, seed=1, tint=1.0, generate={})
+    figures, rows = control.style_copy(drawer, LOOKS[1:2], 3, seed=1, tint=1.0, generate={})
     if drawer.obeys:
         for name in control.MEASURED:
             assert figures[f"{name}_followed"] > 0.9

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -230,6 +231,7 @@ def test_the_sentence_that_comes_along_takes_a_minute(tmp_path):
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_mouth_follows_unseen_sound(tmp_path, seed):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", "nwt_tf.bin.nwt", "demo", f"--output_dir={tmp_path / 'demo'}",
          "--train", f"--seed={seed}"],
@@ -242,7 +244,9 @@ def test_the_mouth_follows_unseen_sound(tmp_path, seed):
     assert figures["mouth_correlation"] >= 0.7
     assert figures["rule_correlation"] >= 0.95
     assert figures["ssim"] >= 0.6
-    assert figures["seconds"] < 360
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Six minutes on two cores of their own: beside other work only the clock runs longer.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 720
     info = probe(figures["mp4"], require=("video", "audio"))
     assert info.height >= 64 and info.width >= 56
     assert len(read_audio(figures["mp4"])) / 24000 == pytest.approx(
