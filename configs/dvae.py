@@ -36,7 +36,7 @@ class Loss:
 
     recon: float = 1.0
     gan: float = 5e-3  # gamma
-    kl: float = 1.0  # times the annealed beta
+    kl: float = 1.0  # times the annealed beta, of the mean a Memcode
     kl_midpoint: int = 5000
     kl_rate: float = 1e-3
     gradient_penalty: float = 10.0  # lambda
@@ -99,17 +99,22 @@ def paper():
 
     Equation 9 does not say what D(x^) is of a critic with a score a patch. Of the mean, this recipe
     diverged within a hundred steps; of the sum, see docs/results.md.
+
+    The KL's weight is footnote 3's beta_norm = beta M / N of the beta-VAE, where beta rises to 1: M
+    Memcodes for N values of pixels make mean likelihood and mean KL the ELBO over N.
     """
     return DVAEConfig(
         critics=paper_critics(),
-        loss=Loss(penalty_of_sum=True),
+        loss=Loss(penalty_of_sum=True, kl=16 * 14 / (256 * 224 * 3)),
         train=Train(xla_parts=True, grouped_convolutions="dense"),
     )
 
 
 def paper_mem8():
     """Table 4 at 8x7 Memcodes: one more stage of 256, mirrored in the decoder (Table 2's Mem8)."""
-    return _mem8(paper())
+    config = _mem8(paper())
+    config.loss.kl /= 4  # a quarter of the Memcodes
+    return config
 
 
 def _mem8(config):

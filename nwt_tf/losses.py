@@ -7,8 +7,8 @@ import tensorflow as tf
 def kl_to_uniform(logits):
     """D_KL(q(z|x) || p(z)) of equations 4 and 8, p uniform: nats a Memcode, a scalar.
 
-    The KL of a Memcode is the sum over its heads; the mean is over all Memcodes (beta_norm,
-    footnote 3).
+    The KL of a Memcode is the sum over its heads; the mean is over all Memcodes, as
+    footnote 3 takes it; the weight beta_norm that belongs to it is the config's.
 
     Args:
         logits: float32 [..., heads, codes].
@@ -31,7 +31,7 @@ def gan_loss(fake_scores):
 def reconstruction_loss(real_features, fake_features, normalize=False, weights=None):
     """Equation 7 under the Laplace distribution: L1 between the critics' feature maps.
 
-    Each layer's L1 is a mean over its elements (beta_norm, footnote 3); layers and critics are
+    Each layer's L1 is a mean over its elements (footnote 3); layers and critics are
     summed. No gradient flows to the real features.
 
     Args:

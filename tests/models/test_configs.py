@@ -36,8 +36,9 @@ def test_paper_settings_are_the_defaults_of_what_takes_them(settings, kind):
     defaults = {}
     for each in reversed(kind.__mro__):  # HAR's arguments are MAR's and its own
         defaults |= inspect.signature(each.__init__).parameters
-    # `kind`, of a prior, names the class. A workdir without `penalty_of_sum` was trained without.
-    for name in dataclasses.asdict(settings).keys() - {"kind", "penalty_of_sum"}:
+    # `kind`, of a prior, names the class. A workdir without `penalty_of_sum` was trained without,
+    # and `kl` goes by the sizes.
+    for name in dataclasses.asdict(settings).keys() - {"kind", "penalty_of_sum", "kl"}:
         assert defaults[name].default == getattr(settings, name), name
 
 

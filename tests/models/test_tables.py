@@ -219,7 +219,9 @@ def test_c_2_1():
     assert train.betas == train.critic_betas == (0.9, 0.999)
     assert (train.epsilon, train.schedule) == (1e-7, "constant")
     assert train.learning_rate == train.critic_rate == 1e-4
-    assert (loss.recon, loss.gan, loss.kl, loss.gradient_penalty) == (1.0, 5e-3, 1.0, 10.0)
+    assert (loss.recon, loss.gan, loss.gradient_penalty) == (1.0, 5e-3, 10.0)
+    assert loss.kl == 1 / 768  # footnote 3: Memcodes a frame over values of its pixels
+    assert dvae_configs.get_config("paper_mem8").loss.kl == 1 / 3072
     assert (loss.kl_midpoint, loss.kl_rate) == (5000, 1e-3)
     assert loss.penalty_of_sum  # where equation 9 leaves the choice
 
