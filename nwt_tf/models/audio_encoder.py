@@ -31,7 +31,7 @@ class AudioEncoder(keras.layers.Layer):
     """
 
     def __init__(self, widths, pyramid, causal=False, normalize=False, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # mel is scaled before it is rounded
         self._arguments = {
             "widths": list(widths),
             "pyramid": list(pyramid),

@@ -99,7 +99,7 @@ class Prior(keras.Model):
         normalize_audio=False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # mel goes whole to the audio encoder
         check_at_least(1, grid=grid, num_heads=num_heads, episode_dim=episode_dim)
         check_at_least(1, embedding_dim=embedding_dim, style_dim=style_dim)
         check_at_least(1, audio_widths=audio_widths, audio_pyramid=audio_pyramid)

@@ -28,6 +28,16 @@ def test_audio_features_look_around_their_frame_in_both_directions():
     assert reached.min() >= 27 - 24 and reached.max() <= 27 + 24
 
 
+def test_mel_is_scaled_before_it_is_rounded():
+    """Near -11.5, silence, bfloat16 has steps of 1/16; what normalises is measured on whole mel."""
+    encoder = AudioEncoder((8,) * 7, (6, 5), dtype="mixed_bfloat16")
+    mel = np.float32(np.random.default_rng(0).uniform(-11.5, -9.0, (1, 4 * FRAMES, 80)))
+    heard = tf.cast(encoder(mel), tf.float32)
+    assert np.all(heard == tf.cast(encoder._features(tf.constant(mel)), tf.float32))
+    rounded = tf.cast(tf.cast(mel, tf.bfloat16), tf.float32)
+    assert np.any(heard != tf.cast(encoder(rounded), tf.float32))
+
+
 @pytest.fixture(scope="module")
 def style_encoder():
     return StyleEncoder(5, 4, "concat", (8, 8), (6, 6, 6, 6), 3)
