@@ -77,7 +77,12 @@ def test_style_copy(drawer):
         assert figures["gesture_followed"] == figures["gesture_default"]
     assert all(figures[f"{name}_carried"] == pytest.approx(1) for name in control.MEASURED)
     assert figures["style_mouth"] > 0.8
-    assert [len(row) for row in rows] == [3, 3] and rows[0][0].shape == (64, 56, 3)
+    assert [len(pictures) for _, pictures in rows] == [3, 3]
+    drawn = control.sheet([*rows, ("of one", rows[0][1][:1])])
+    assert drawn.shape == (3 * 64, control.CAPTION_WIDTH + 3 * 56, 3)
+    np.testing.assert_array_equal(drawn[64:128, -56:], rows[1][1][2])
+    assert np.all(drawn[128:, -2 * 56 :] == 255)
+    assert all(drawn[top : top + 64, : control.CAPTION_WIDTH].min() < 255 for top in (0, 64, 128))
 
 
 def test_episode_switch(drawer):
@@ -91,7 +96,7 @@ def test_episode_switch(drawer):
     else:
         assert figures["switch_right"] == 0.0
         assert all(figures[f"switch_{part}"] == pytest.approx(0.5, abs=0.05) for part in parts)
-    assert [len(row) for row in rows] == [3] * 4
+    assert [len(pictures) for _, pictures in rows] == [3] * 4
     assert control.episode_switch(drawer, LOOKS[:1], 1, 1.0, {}) == ({}, [])
 
 

@@ -19,6 +19,7 @@ from nwt_tf.generation.audio_to_video import AudioToVideo
 REFERENCES = 8  # an episode
 SECONDS = 3.0
 SOUNDS = 2  # an episode, for the switch of episodes
+CAPTION_WIDTH, INK = 150, (60, 48, 51)  # pixels; RGB
 MEASURED = ("lean", "zoom", "warmth")
 
 
@@ -68,17 +69,14 @@ def measure(preset, references=REFERENCES, seed=0, tint=1.0, **draws):
     generate = {"seed": seed, **options}
     copied, rows = style_copy(model, looks, references, seed, tint, generate)
     switched, more = episode_switch(model, looks, seed, tint, generate)
-    width = max(len(row) for row in (*rows, *more))
-    blank = np.full_like(rows[0][0], 255)
-    picture = [np.concatenate([*row, *[blank] * (width - len(row))], 1) for row in (*rows, *more)]
-    return {**copied, **switched, "draws": options}, np.concatenate(picture)
+    return {**copied, **switched, "draws": options}, sheet([*rows, *more])
 
 
 def style_copy(model, looks, references, seed, tint, generate):
     """Copies styles of references onto other sound (section 3.5).
 
     Returns:
-        Figures and rows of pictures. For lean, zoom and warmth, as read_traits reads them:
+        Figures and rows for `sheet`. For lean, zoom and warmth, as read_traits reads them:
         NAME_followed, Pearson's r between references and videos in their style, averaged over
         episodes; NAME_moved, how much of a difference between references appears between the
         videos (a slope; 1 is all of it); NAME_nearer, the share of videos that are nearer to
@@ -111,7 +109,8 @@ def style_copy(model, looks, references, seed, tint, generate):
             performed.append((sound, video))
             print(f"{look.name}: style {len(found)} of {references} copied", flush=True)
         episodes.append(found)
-        rows += [[copy.pictures[side] for copy in found] for side in (0, 1)]
+        for side, which in enumerate(("references", "in their styles")):
+            rows.append((f"{look.name},\n{which}", [copy.pictures[side] for copy in found]))
     for name in MEASURED:
         read = [np.array([[getattr(t, name) for t in c[:4]] for c in found]) for found in episodes]
         r = np.concatenate([each[:, 0] for each in read])
@@ -132,7 +131,7 @@ def episode_switch(model, looks, seed, tint, generate):
     """Generates the same sound under each episode, in its default style (section 3.4).
 
     Returns:
-        Figures and rows of pictures. switch_backdrop and switch_clothes: how much of the asked
+        Figures and rows for `sheet`. switch_backdrop and switch_clothes: how much of the asked
         episode's look a video has, as look_shares reads it, from 0 (the other episode's) to 1,
         averaged over sounds and episodes; switch_right, the share of sounds whose backdrop and
         clothes are nearer to the asked look under both episodes. decoder_backdrop and
@@ -159,7 +158,8 @@ def episode_switch(model, looks, seed, tint, generate):
             options = {"episode": own.name, **generate}
             video = model.generate(sound, decoder_episode=other.name, **options)
             alone.append(look_shares(video, own, other))
-            rows.append([*row, _middle(video)])
+            caption = f"sound of {own.name}:\nits look, the other's,\nthe decoder's alone"
+            rows.append((caption, [*row, _middle(video)]))
         print(f"{own.name}: switched", flush=True)
     parts = ("backdrop", "clothes")
     worst = np.array([min(each.values()) for each in asked]).reshape(-1, 2).min(axis=1)
@@ -169,6 +169,22 @@ def episode_switch(model, looks, seed, tint, generate):
         **{f"decoder_{part}": float(np.mean([each[part] for each in alone])) for part in parts},
         **{f"switch_mouth_{key}": mouth_correlation(each) for key, each in performed.items()},
     }, rows
+
+
+def sheet(rows):
+    """Rows (caption, uint8 [H, W, 3] each) below one another: uint8 [rows H, W, 3]."""
+    import cv2
+
+    height, width = rows[0][1][0].shape[:2]
+    columns = max(len(pictures) for _, pictures in rows)
+    drawn = np.full((height * len(rows), CAPTION_WIDTH + width * columns, 3), 255, np.uint8)
+    for index, (caption, pictures) in enumerate(rows):
+        top, right = height * index, CAPTION_WIDTH + width * len(pictures)
+        drawn[top : top + height, CAPTION_WIDTH:right] = np.concatenate(pictures, axis=1)
+        for line, words in enumerate(caption.splitlines()):
+            place = (4, top + 16 * (line + 1))
+            cv2.putText(drawn, words, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, INK, 1, cv2.LINE_AA)
+    return drawn
 
 
 def mouth_correlation(performed):
