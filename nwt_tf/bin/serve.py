@@ -87,8 +87,7 @@ def main() -> None:
         from nwt_tf.serving.server import make_app
 
         def ready() -> None:
-            pace = f"{rate:.0f} frames a second, {rate / studio.model.fps:.1f} of real time"
-            print(f"{studio.name}: {pace}")
+            print(f"{studio.name}: {pace(rate, studio.model.fps, studio.limits)}")
             print(f"serving at {web.address(listening)}/ (Ctrl-C ends it)", flush=True)
             if FLAGS.host not in LOCAL:
                 print("everyone who reaches this address can make videos", flush=True)
@@ -177,6 +176,19 @@ def voice(text: str):
     except ValueError as error:
         logging.getLogger("nwt_tf.serving").warning("%s", error)
         raise ValueError("The text could not be spoken. The server's log says why.") from None
+
+
+def pace(rate: float, fps: float, limits) -> str:
+    """What a machine that makes `rate` frames a second of `fps` is told, and what it will not do in
+    time."""
+    said = f"{rate:.1f} frames a second, {rate / fps:.2f} of real time"
+    longest = limits.timeout * rate / fps
+    if longest < limits.seconds:
+        said += (
+            f"; of the {limits.seconds:g} s of sound that it takes (--max_seconds), about "
+            f"{longest:.0f} are done in {limits.timeout:g} s (--timeout)"
+        )
+    return said
 
 
 def warm_up(studio) -> float:

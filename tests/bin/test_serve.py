@@ -17,6 +17,7 @@ import pytest
 from data_pipeline.synthetic_voice import synthesize_voice
 from nwt_tf.bin import nwt, serve
 from nwt_tf.serving import web
+from nwt_tf.serving.making import Limits
 from tests.data_pipeline.test_uploads import wav
 from tests.generation import tiny_task
 
@@ -46,6 +47,15 @@ def test_bad_flags_are_one_line(capsys, arguments, words):
         nwt.main(["serve", *arguments])
     error = capsys.readouterr().err
     assert stop.value.code == 2 and words in error and error.count("\n") == 1
+
+
+def test_a_slow_machine_hears_what_it_will_not_do_in_time():
+    limits = Limits(seconds=60.0, timeout=300.0)
+    assert serve.pace(10.04, 25.0, limits) == "10.0 frames a second, 0.40 of real time"
+    assert serve.pace(4.0, 25.0, limits) == (
+        "4.0 frames a second, 0.16 of real time; of the 60 s of sound that it takes "
+        "(--max_seconds), about 48 are done in 300 s (--timeout)"
+    )
 
 
 def test_a_taken_port_shows_before_the_preset_is_loaded(preset, capsys, monkeypatch):
