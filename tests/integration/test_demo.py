@@ -19,6 +19,8 @@ from nwt_tf.bin import demo, nwt
 from nwt_tf.bin.demos import demonstration, speaking
 from nwt_tf.bin.generating import contact_sheet
 from nwt_tf.bin.measures.control import mouth_correlation
+from nwt_tf.generation.audio_to_video import AudioToVideo
+from nwt_tf.generation.choice import Options
 from tests.integration.commands import write_wav
 
 
@@ -247,6 +249,7 @@ def test_the_mouth_follows_unseen_sound(tmp_path, seed):
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     # Six minutes on two cores of their own: beside other work only the clock runs longer.
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 720
+    assert AudioToVideo.from_preset(tmp_path / "demo/prior").draws == Options(0.3, guidance=1.5)
     info = probe(figures["mp4"], require=("video", "audio"))
     assert info.height >= 64 and info.width >= 56
     assert len(read_audio(figures["mp4"])) / 24000 == pytest.approx(

@@ -14,6 +14,7 @@ from configs import prior as prior_configs
 from data_pipeline.build import build_dataset
 from data_pipeline.media import write_mp4
 from data_pipeline.synthetic import Clip, make_clip, mouth_opening, write_footage
+from nwt_tf import presets
 from nwt_tf.bin.generating import contact_sheet
 from nwt_tf.bin.measures import measuring
 from nwt_tf.bin.measures.control import mouth_correlation
@@ -28,8 +29,10 @@ CLIPS_PER_EPISODE = 40
 UNSEEN_CLIPS = 2  # an episode
 UNSEEN_SECONDS = 8.0
 TINT = 0.5  # of the light: more of it takes bits that so short a training needs for the mouth
-GUIDANCE = 1.5  # past what it hears, though it never learnt the case without sound
-TEMPERATURE = 0.3  # a prior so shortly trained is unsure of much that does not matter
+DRAWS = {  # that the trained preset recommends
+    "temperature": 0.3,  # a prior so shortly trained is unsure of much that does not matter
+    "guidance": 1.5,  # past what it hears, though it never learnt the case without sound
+}
 _STAGES = 6
 
 
@@ -70,6 +73,7 @@ def demonstrate(folder, seed=0):
         )
         config = _seeded(prior_configs.get_config("demo"), seed)
         finished(stages.train_prior(folder / "codes", folder / "prior", config), config)
+        presets.write_config(folder / "prior", draws=DRAWS)
     with _stage(5, "Generating video from sound that neither model has heard."):
         model = AudioToVideo.from_preset(folder / "prior")
         unseen = [listen(model, clip, seed) for clip in unseen_clips(seed, fps=model.fps)]
@@ -124,7 +128,8 @@ def unseen_clips(seed, fps, seconds=UNSEEN_SECONDS):
 
 
 def listen(model, clip, seed=0):
-    """Generates a clip's video from its sound, with the look of its episode and the default style.
+    """Generates a clip's video from its sound: the look of its episode, the default style, drawn as
+    the preset recommends.
 
     Args:
         model: an AudioToVideo.
@@ -134,13 +139,7 @@ def listen(model, clip, seed=0):
     Returns:
         Unseen.
     """
-    generated = model.generate(
-        clip.voice.waveform,
-        episode=clip.episode.name,
-        seed=seed,
-        temperature=TEMPERATURE,
-        guidance=GUIDANCE,
-    )
+    generated = model.generate(clip.voice.waveform, episode=clip.episode.name, seed=seed)
     height, width = generated.shape[1:3]
     truth = np.stack(list(clip.frames(height=height, width=width)))
     return Unseen(clip, truth, generated)
