@@ -98,7 +98,7 @@ def paper():
     compiles on one GPU: in one XLA program it had not after ten minutes.
 
     Equation 9 does not say what D(x^) is of a critic with a score a patch. Of the mean, this recipe
-    diverged within a hundred steps; of the sum, see docs/results.md.
+    diverged within a hundred steps; of the sum it trains (docs/results.md, with a third reading).
 
     The KL's weight is footnote 3's beta_norm = beta M / N of the beta-VAE, where beta rises to 1: M
     Memcodes for N values of pixels make mean likelihood and mean KL the ELBO over N.
