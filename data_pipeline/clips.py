@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -193,7 +194,21 @@ def plan_file(path: str | os.PathLike, name: str, episode: str, settings: ClipSe
     told = info.picture_end
     if told - found > max(1.0, 0.02 * told):
         damage.append((name, f"its picture breaks off at {found:.1f} s of {told:.1f} s"))
+    elif reason := _cut_off(path):
+        damage.append((name, reason))
+    for (_, end), (start, _) in itertools.pairwise(segments):
+        if start - end > _ROUNDING:
+            damage.append((name, f"its picture stands still from {end:.1f} s to {start:.1f} s"))
     return FilePlan(str(path), episode, tuple(jobs), tuple(short), tuple(damage))
+
+
+def _cut_off(path: str | os.PathLike) -> str:
+    """Why a file is not whole, as its index tells it; empty where it is."""
+    try:
+        probe(path, whole=True)
+    except ValueError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return ""
 
 
 def plan_sound(plan: FilePlan, settings: ClipSettings) -> Iterator[Stretch]:

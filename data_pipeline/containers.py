@@ -25,7 +25,8 @@ def open_container(path: str | os.PathLike) -> Iterator:
     if path.stat().st_size == 0:
         raise ValueError(f"{path}: is empty (0 bytes)")
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        # Absolute, as FFmpeg takes what stands before a name's colon for a protocol.
+        container = av.open(os.path.abspath(path), metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
         with open(path, "rb") as file:
             is_mp4 = file.read(8)[4:] == b"ftyp"
@@ -42,13 +43,36 @@ def open_container(path: str | os.PathLike) -> Iterator:
 
 
 def stream_of(container, kind: str):
-    """First stream of a kind ("video" or "audio"), or None; cover pictures do not count."""
+    """First stream of a kind ("video" or "audio"), or None; cover pictures do not count.
+
+    Raises:
+        ValueError: Sound whose channels are in an order of the file's own, and no known number.
+    """
     import av
 
     for stream in container.streams:
         if stream.type == kind and not stream.disposition & av.stream.Disposition.attached_pic:
+            if kind == "audio":
+                _order_channels(stream.codec_context)
             return stream
     return None
+
+
+_own_orders = []
+
+
+def _order_channels(context) -> None:
+    """Gives sound whose channels are in an order of the file's own (6.1 and 7.1 of QuickTime and
+    CAF) the usual one, which mixes as well: PyAV 18 frees such an order once for each frame, and
+    the process with it. Asked for once, and kept for ever, it is never freed."""
+    layout = context.layout
+    if " channels (" not in layout.name:
+        return
+    _own_orders.append(layout)
+    usual = {3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}.get(layout.nb_channels)
+    if usual is None:
+        raise ValueError(f"its sound has {layout.nb_channels} channels in an unknown order")
+    context.layout = usual
 
 
 def required_stream(container, kind: str, path: str | os.PathLike):

@@ -18,7 +18,7 @@ from data_pipeline.clips import ClipSettings, Cut, FilePlan, Job, cut_job, plan_
 from data_pipeline.schema import Clip
 from data_pipeline.shards import Skip
 from data_pipeline.videos import Video, digest, same_size
-from data_pipeline.workers import Progress, available_cores, count
+from data_pipeline.workers import Progress, count
 
 _LAYOUT = 2  # of the parts; another number makes older ones useless
 _PICKLE = 4  # later protocols write buffers, which gfile does not take
@@ -112,7 +112,7 @@ def _done(folder: str, key: str, number: int) -> bool:
 
 
 def _cut(
-    job: Job, key: str, number: int, settings: ClipSettings, folder: str, threads: int
+    video: Video, job: Job, key: str, number: int, settings: ClipSettings, folder: str
 ) -> dict | str:
     """A worker's task: writes a job's clips to its part; no process holds more than one of them.
 
@@ -127,7 +127,8 @@ def _cut(
     with files.reading(_part(folder, key, number, "sound")) as file:
         sound = pickle.load(file)
     result = {"clips": 0, "suggestions": [], "skipped": []}
-    made, failure = cut_job(job, sound, settings, threads), None
+    # One decoder thread: several mark what damage touches, or do not, by chance.
+    made, failure = cut_job(job, sound, settings, threads=1), None
     path = _part(folder, key, number, "clips")
     with files.writing(path) as file:
         while True:
@@ -145,13 +146,14 @@ def _cut(
                 count(cut.clip.num_frames)
             else:
                 result["skipped"].append(cut)
-    if failure is not None:
-        files.remove(path)
-        return failure
-    with files.writing(record) as file:
-        file.write(json.dumps(result).encode())
-    files.remove(_part(folder, key, number, "sound"))
-    return result
+    with contextlib.suppress(FileNotFoundError):
+        if failure is None and _key(video, settings) == key:
+            with files.writing(record) as file:
+                file.write(json.dumps(result).encode())
+            files.remove(_part(folder, key, number, "sound"))
+            return result
+    files.remove(path)
+    return failure or "was changed while it was read; build once more"
 
 
 class Footage:
@@ -243,7 +245,6 @@ class Footage:
 
     def clips(self) -> Iterator[tuple[Clip, list[str]]]:
         """Yields (clip, suggestions) in the footage's order; one is in memory at a time."""
-        threads = max(1, available_cores() // self._pool.num_workers)
         jobs = [
             (video, job, key, number)
             for video, key, plan in self.plans
@@ -251,7 +252,7 @@ class Footage:
         ]
         left = [job for _, job, key, n in jobs if not _done(self.folder, key, n)]
         progress = Progress(sum(w.num_frames for job in left for w in job.windows), "frames")
-        tasks = [(*job, self.settings, self.folder, threads) for _, *job in jobs]
+        tasks = [(*job, self.settings, self.folder) for job in jobs]
         results = self._pool.in_order(_cut, tasks, progress)
         with contextlib.closing(results):
             for (video, _, key, number), result in zip(jobs, results, strict=True):

@@ -45,7 +45,7 @@ def index_frames(path: str | os.PathLike) -> FrameIndex:
     """Times of all frames and of the key frames, from the packets (nothing is decoded).
 
     Raises:
-        ValueError: No video stream, or no frame in it.
+        ValueError: No video stream, no frame in it, or times that jump back.
     """
     with open_container(path) as container:
         stream = required_stream(container, "video", path)
@@ -71,6 +71,7 @@ def index_frames(path: str | os.PathLike) -> FrameIndex:
             shown = [(frame.pts, frame.key_frame) for frame in decoded(packets)]
     if not shown:
         raise ValueError(f"{path}: has a video stream without any frames")
+    _check_order(path, [dts for _, dts, *_ in packets if dts is not None], base)
     keys = sorted({pts for pts, key in shown if key}) or [min(pts for pts, _ in shown)]
     starts = None
     if timed and all(entries.get(key, (0, None))[1] is not None for key in keys):
@@ -79,6 +80,23 @@ def index_frames(path: str | os.PathLike) -> FrameIndex:
     key_times = np.array(keys) * base - origin
     # What is shown before the first key frame (a recording that starts anywhere) has no decoding.
     return FrameIndex(times[times >= key_times[0]], key_times, starts)
+
+
+def _check_order(path, times: list[int], base: float) -> None:
+    """Refuses files that were joined byte by byte: each part counts from its own beginning, so that
+    pictures of one would be taken for another's, with its sound.
+
+    Args:
+        times: When packets are decoded, in the file's order.
+        base: Seconds of a unit.
+    """
+    back = np.flatnonzero(np.diff(times) * base < -1.0)
+    if len(back):
+        after = (times[back[0]] - times[0]) * base
+        raise ValueError(
+            f"{path}: its timestamps jump back after {after:.1f} s, as in files joined byte by "
+            "byte; take the parts, or join them with ffmpeg"
+        )
 
 
 def decode_frames(

@@ -50,7 +50,8 @@ def write_mp4(
         raise ValueError(f"{path}: sound with samples that are not finite numbers")
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        with av.open(str(beside), "w", format="mp4", options={"movflags": "+faststart"}) as output:
+        options = {"movflags": "+faststart"}
+        with av.open(os.path.abspath(beside), "w", format="mp4", options=options) as output:
             output.metadata["comment"] = comment
             _encode(output, frames, fps, audio, audio_rate, crf, gop_frames, packets)
         os.replace(beside, path)

@@ -2,10 +2,22 @@
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from data_pipeline.media import FrameIndex
+
+
+def _without(segments, gaps) -> Iterator[tuple[float, float]]:
+    """Segments less the gaps, both (start, end) in order."""
+    for start, end in segments:
+        for first, last in gaps:
+            if start < first < end:
+                yield start, first
+                start = last
+        if start < end:
+            yield start, end
 
 
 def split_at_key_frames(
@@ -16,7 +28,8 @@ def split_at_key_frames(
     Segment n ends at the first key frame at or after (n + 1) * segment_seconds from the start of
     the video; half a frame of tolerance keeps a key frame that belongs on the border there.
     Footage without key frames for longer than max_seconds is divided there into equal parts, so
-    that no clip grows without bounds.
+    that no clip grows without bounds. Where a picture stands for longer than that, a segment ends
+    with it, and the next one begins with the next picture.
 
     Args:
         index: Frame times of the video.
@@ -24,7 +37,8 @@ def split_at_key_frames(
         max_seconds: Longest segment.
 
     Returns:
-        (start, end) in seconds, in order, without gaps; the last one ends with the last frame.
+        (start, end) in seconds, in order, without gaps but those; the last one ends with the last
+        frame.
 
     Raises:
         ValueError: segment_seconds or max_seconds is not positive.
@@ -39,7 +53,11 @@ def split_at_key_frames(
             starts.append(time)
     ends = starts[1:] + [index.times[-1] + index.frame_seconds]
     segments = []
-    for start, end in zip(starts, ends, strict=True):
+    still = np.flatnonzero(np.diff(index.times) > max_seconds)
+    for start, end in _without(
+        zip(starts, ends, strict=True),
+        [(index.times[i] + index.frame_seconds, index.times[i + 1]) for i in still],
+    ):
         parts = max(1, math.ceil((end - start - tolerance) / max_seconds))
         inner = index.times[
             np.searchsorted(index.times, np.linspace(start, end, parts + 1)[1:-1] - tolerance)

@@ -163,10 +163,12 @@ _NEW = ".new"  # within a dataset's folder, what is to replace it
 def _remove_dataset(data_dir: str | os.PathLike) -> None:
     """Removes a dataset, its manifest first, or what an interrupted build left; nothing else."""
     shard = re.compile(rf"({'|'.join(SPLITS)})-\d{{5}}\.tfrecord(\.\d+\.tmp)?")
+    names = files.names_in(data_dir)
+    shards = [name for name in names if shard.fullmatch(name)]
+    sheet = [SHEET] if SHEET in names and (shards or MANIFEST in names) else []
     files.remove(files.join(data_dir, MANIFEST))
-    for name in files.names_in(data_dir):
-        if name == SHEET or shard.fullmatch(name):
-            files.remove(files.join(data_dir, name))
+    for name in shards + sheet:
+        files.remove(files.join(data_dir, name))
 
 
 @contextlib.contextmanager

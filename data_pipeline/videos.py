@@ -31,6 +31,7 @@ def find_videos(input_dir: str | os.PathLike) -> list[Video]:
 
     Raises:
         FileNotFoundError, NotADirectoryError: No such folder.
+        PermissionError: A folder in it cannot be read.
         ValueError: No videos in it, or it is not on a disk.
     """
     _check_local(input_dir)
@@ -45,7 +46,7 @@ def find_videos(input_dir: str | os.PathLike) -> list[Video]:
     paths = [
         path.relative_to(input_dir)
         for path in _files_in(input_dir)
-        if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()  # also links to nothing
     ]
     if not paths:
         raise ValueError(f"{input_dir}: holds no videos ({' '.join(sorted(VIDEO_SUFFIXES))})")
@@ -60,7 +61,7 @@ def _files_in(folder: Path) -> Iterator[Path]:
     """
     read, starts = set(), [folder]
     for start in starts:  # which grows by the links that are met
-        for path, inner, names in os.walk(start):
+        for path, inner, names in os.walk(start, onerror=_refuse):
             own = os.path.realpath(path)
             if own in read:
                 inner.clear()
@@ -69,6 +70,13 @@ def _files_in(folder: Path) -> Iterator[Path]:
             inner[:] = sorted(name for name in inner if not name.startswith("."))
             starts += [link for link in (Path(path, name) for name in inner) if link.is_symlink()]
             yield from (Path(path, name) for name in names if not name.startswith("."))
+
+
+def _refuse(error: OSError) -> None:
+    raise PermissionError(
+        f"{error.filename}: cannot be read ({error.strerror}); make it readable, or name the "
+        "videos with --input_list"
+    ) from error
 
 
 def list_videos(input_list: str | os.PathLike) -> list[Video]:
@@ -111,10 +119,11 @@ def _check_local(path: str | os.PathLike) -> None:
 
 def _named(folder: Path, paths: Iterable[Path]) -> list[Video]:
     paths = sorted(paths)
-    stems = collections.Counter(path.with_suffix("") for path in paths)
+    # With its suffix where the name without is that of another file, which may have it whole.
+    taken = collections.Counter([*paths, *(path.with_suffix("") for path in paths)])
     videos = []
     for path in paths:
-        name = (path if stems[path.with_suffix("")] > 1 else path.with_suffix("")).as_posix()
+        name = (path if taken[path.with_suffix("")] > 1 else path.with_suffix("")).as_posix()
         episode = path.parent.as_posix() if path.parent != Path(".") else path.stem
         videos.append(Video(folder / path, name, episode))
     return videos

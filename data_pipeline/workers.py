@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import concurrent.futures.process
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -61,6 +62,16 @@ class _InProcess(concurrent.futures.Executor):
         return future
 
 
+@contextlib.contextmanager
+def _told_if_killed() -> Iterator[None]:
+    try:
+        yield
+    except concurrent.futures.process.BrokenProcessPool as error:
+        raise OSError(
+            "a worker process was killed (out of memory?); use fewer with --num_workers"
+        ) from error
+
+
 class WorkerPool:
     """Spawned processes, or this one where one worker is enough.  A context manager.
 
@@ -113,7 +124,8 @@ class WorkerPool:
         before = self._counter.value
         while True:
             for task in itertools.islice(tasks, ahead - len(waiting)):
-                waiting.append(self._pool.submit(function, *task))
+                with _told_if_killed():
+                    waiting.append(self._pool.submit(function, *task))
             if not waiting:
                 if progress:
                     progress.clear()
@@ -125,12 +137,9 @@ class WorkerPool:
                     progress.show(self._counter.value - before)
             if progress:
                 progress.show(self._counter.value - before)
-            try:
-                yield future.result()
-            except concurrent.futures.process.BrokenProcessPool as error:
-                raise OSError(
-                    "a worker process was killed (out of memory?); use fewer with --num_workers"
-                ) from error
+            with _told_if_killed():
+                result = future.result()
+            yield result
 
 
 class Progress:

@@ -9,6 +9,7 @@ A folder of exports holds a numbered folder a version, as TensorFlow Serving rea
 
 import json
 import os
+import re
 import shutil
 import uuid
 from pathlib import Path
@@ -228,7 +229,7 @@ def save(model, folder, version=None, jit_compile=False, warmup=True, guided=Non
         ValueError: for a version that is there already or is no number from 1 on.
     """
     folder = Path(folder)
-    taken = [int(path.name) for path in folder.glob("*") if path.name.isdigit()]
+    taken = [int(path.name) for path in folder.glob("*") if re.fullmatch("[0-9]+", path.name)]
     version = max(taken, default=0) + 1 if version is None else version
     if version < 1:
         raise ValueError(f"version must be at least 1. Received: {version}")

@@ -91,9 +91,14 @@ def best_entries(folder):
     if not path.is_file():
         return []
     try:
-        return list(json.loads(path.read_text()))
+        entries = json.loads(path.read_text())
     except ValueError as error:
         raise ValueError(f"{path} is not valid JSON ({error}).") from None
+    if not isinstance(entries, list) or any(
+        not isinstance(entry, dict) or not entry.keys() >= {"step", "folder"} for entry in entries
+    ):
+        raise ValueError(f"{path} must list entries with step and folder.")
+    return entries
 
 
 def best_folders(workdir):

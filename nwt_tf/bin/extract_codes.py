@@ -25,7 +25,7 @@ flags.DEFINE_string("output_dir", None, "New folder for codes.", flag_values=FLA
 flags.DEFINE_enum(
     "codes", "sample", ["sample", "argmax"], "How codes are chosen.", flag_values=FLAGS
 )
-flags.DEFINE_integer("seed", 0, "Seed of the sampled codes and shifts.", flag_values=FLAGS)
+flags.DEFINE_integer("seed", 0, "Seed of the sampled codes and shifts.", 0, flag_values=FLAGS)
 flags.DEFINE_integer("copies", 0, "Shifted copies of each training clip.", 0, flag_values=FLAGS)
 flags.DEFINE_integer("max_shift", 4, "Of those, in pixels.", 1, flag_values=FLAGS)
 

@@ -101,10 +101,15 @@ class AudioToVideo:
             arguments: chunk_frames and sampling, see above.
 
         Raises:
-            ValueError: for no such preset, or one without a prior.
+            ValueError: for no such preset, or one without a prior or default style.
         """
         config = presets.read_config(name_or_dir)
         prior = priors.from_preset(name_or_dir, dtype=dtype)
+        if "default_style" not in config:
+            raise ValueError(
+                f"{presets.locate(name_or_dir)} has no default style: its training was killed "
+                "before it had saved all; the same command goes on."
+            )
         return cls(
             DVAE.from_preset(name_or_dir, dtype),
             prior,

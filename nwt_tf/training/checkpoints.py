@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -15,8 +16,18 @@ from nwt_tf.training.trainer import reason_of
 
 def has_state(workdir):
     """Whether a workdir has anything that a training can go on from."""
-    newest = tf.train.latest_checkpoint(str(Path(workdir) / "checkpoints"))
-    return bool(newest or presets.best_folders(workdir))
+    return bool(_written(Path(workdir) / "checkpoints") or presets.best_folders(workdir))
+
+
+def _written(folder):
+    """Paths of a folder's checkpoints, the newest first, whatever the file `checkpoint` beside them
+    says: a power cut may leave it empty. Of a checkpoint the index is what is written last."""
+    found = [
+        (int(name[1]), str(path.with_suffix("")))
+        for path in Path(folder).glob("ckpt-*.index")
+        if (name := re.fullmatch(r"ckpt-(\d+)\.index", path.name))
+    ]
+    return [path for _, path in sorted(found, reverse=True)]
 
 
 def is_begun(workdir, part):
@@ -45,22 +56,23 @@ class Checkpoints(keras.callbacks.Callback):
         self.workdir = Path(workdir)
         checkpoint = tf.train.Checkpoint(step=step, **parts)
         _ = checkpoint.save_counter  # Made now, it is in every checkpoint.
-        self.manager = tf.train.CheckpointManager(
-            checkpoint,
-            str(self.workdir / "checkpoints"),
-            max_to_keep=2,
-        )
+        folder = self.workdir / "checkpoints"
+        try:
+            tf.train.get_checkpoint_state(str(folder))
+        except ValueError:  # The list of checkpoints is damaged: it begins anew.
+            (folder / "checkpoint").unlink(missing_ok=True)
+        self.manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
         self.save_preset = save_preset
         self.seconds = minutes * 60
 
     def newest(self):
         """Path of the newest checkpoint, whichever host wrote it, or None."""
-        return tf.train.latest_checkpoint(self.manager.directory)
+        return next(iter(_written(self.manager.directory)), None)
 
     def found(self):
         """Paths of all checkpoints in the order of trying: the newest first, then the best ones."""
         best = [str(folder / "checkpoint") for folder in presets.best_folders(self.workdir)]
-        return [*reversed(self.manager.checkpoints), *best]
+        return [*_written(self.manager.directory), *best]
 
     def restore(self):
         """Restores the newest checkpoint that is whole, if any, and says so.

@@ -15,7 +15,7 @@ from nwt_tf.training.callbacks import (
     Validation,
     Watch,
 )
-from nwt_tf.training.checkpoints import BestPresets, Checkpoints, is_begun
+from nwt_tf.training.checkpoints import BestPresets, Checkpoints, has_state, is_begun
 from nwt_tf.training.distribution import batches_of, hosts, is_chief, over_hosts
 from nwt_tf.training.summaries import Summaries
 
@@ -52,6 +52,10 @@ def check_workdir(workdir, part, training, defaults, footage=None):
     before = presets.read_config(workdir)
     if before.get("training") is None:
         raise ValueError(f"--workdir={workdir} is a preset, not a training workdir.")
+    if any(workdir.glob("*.weights.*.npz")) and (part == "prior") != ("prior" in before):
+        raise ValueError(
+            f"--workdir={workdir} is of a training of the other stage: take a folder of its own."
+        )
     if not is_begun(workdir, part):
         return
     changes = dict(_differences(before["training"], training, defaults, "config"))
@@ -67,6 +71,11 @@ def check_workdir(workdir, part, training, defaults, footage=None):
                 f"--workdir={workdir} was trained on other data: {odd}. "
                 "Take another workdir or the same --data_dir."
             )
+    if not has_state(workdir):
+        raise ValueError(
+            f"--workdir={workdir} has weights, and no checkpoint to go on from: take another "
+            f"workdir, with --init_preset={workdir} to start from them."
+        )
     for odd in changes.values():
         print(odd, flush=True)
 
@@ -162,6 +171,8 @@ def train(trainer, dataset, *, workdir, tracked, save_preset, measure, show, bes
                 callbacks=_callbacks(checkpoints, measure, show, best, settings),
             )
             over_hosts(trainer.steps_done)  # The others stay until the chief has written all.
+        elif is_chief():  # What a kill between the last checkpoint and its preset left undone.
+            save_preset(checkpoints.workdir)
     seconds = time.monotonic() - started
     done = trainer.steps_done - first
     return {

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.image import metadata
 
+from nwt_tf.training.trainer import reason_of
+
 
 class Picture(NamedTuple):
     """An encoded picture, PNG or animated GIF: bytes, suffix of its files, (height, width)."""
@@ -59,10 +61,24 @@ class Summaries(keras.callbacks.Callback):
     def __init__(self, workdir, speed):
         super().__init__()
         self.workdir, self.speed = Path(workdir), speed
+        self._warned = False
         self.writer = tf.summary.create_file_writer(str(self.workdir / "logs"))
 
     def write(self, scalars, pictures=None):
-        """Scalars {tag: number} and pictures {tag: Picture} at the model's step."""
+        """Scalars {tag: number} and pictures {tag: Picture} at the model's step.
+
+        Where they cannot be written, on a full disk say, a warning says so once: a training is
+        worth more than its logs.
+        """
+        try:
+            self._write(scalars, pictures)
+        except (tf.errors.OpError, OSError) as error:
+            if not self._warned:
+                reason = reason_of(error) if isinstance(error, tf.errors.OpError) else error
+                print(f"warning: logs of {self.workdir} cannot be written: {reason}", flush=True)
+            self._warned = True
+
+    def _write(self, scalars, pictures):
         step = self.model.steps_done
         scalars = {tag: float(value) for tag, value in scalars.items()}
         with self.writer.as_default(step):

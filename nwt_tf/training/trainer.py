@@ -97,7 +97,12 @@ def reading_batches():
     """Within, what TensorFlow raises where a batch cannot be read becomes a DataError, one line."""
     try:
         yield
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+    except (
+        tf.errors.DataLossError,
+        tf.errors.InvalidArgumentError,
+        tf.errors.NotFoundError,
+        tf.errors.PermissionDeniedError,
+    ) as error:
         reason = reason_of(error).removesuffix(".")
         raise DataError(
             f"A training batch cannot be read: {reason}; nwt build_dataset --inspect=DATA_DIR "

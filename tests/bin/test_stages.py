@@ -21,14 +21,16 @@ def workdir(codes, tmp_path):
     """As a training on these codes leaves it."""
     footage = presets.read_config(codes / "dvae")["footage"]
     training = preset_sections.training(prior_configs.get_config("tiny"))
-    presets.write_config(tmp_path / "work", footage=footage, training=training)
+    presets.write_config(tmp_path / "work", footage=footage, training=training, prior={})
+    (tmp_path / "work/checkpoints").mkdir()
+    (tmp_path / "work/checkpoints/ckpt-4.index").touch()
     for part in ("dvae", "prior"):
         presets.write_weights(tmp_path / "work", part, {"kernel": np.ones(3, "float32")})
     return tmp_path / "work"
 
 
 def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def refused(message, codes, workdir, config=None):

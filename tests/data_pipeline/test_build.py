@@ -213,7 +213,7 @@ def test_a_dataset_stays_where_its_replacement_fails(folder, tmp_path, monkeypat
     built(folder, out)
     before = contents(out)
 
-    def fails(*arguments):
+    def fails(*arguments, **options):
         raise ValueError("frames cannot be decoded")
         yield
 

@@ -76,7 +76,7 @@ def test_three_kills(folder, whole, tmp_path):
     command = [sys.executable, tmp_path / "build.py", folder, out, json.dumps(SETTINGS)]
     environment = os.environ | {"PYTHONPATH": os.getcwd(), "CUDA_VISIBLE_DEVICES": "-1"}
     made = {}
-    for parts in (1, 3, 6):
+    for parts in (1, 3, 5):  # of six
         process = subprocess.Popen(command, env=environment, start_new_session=True)
         while len(list(out.glob(".parts/*.json"))) < parts:
             assert process.poll() is None, "it ended by itself"
@@ -91,7 +91,7 @@ def test_three_kills(folder, whole, tmp_path):
         stamps = {path.name: path.stat().st_mtime_ns for path in out.glob(".parts/*.clips")}
         assert made.items() <= stamps.items()
         made = stamps
-    assert len(made) >= 6
+    assert len(made) >= 5
     subprocess.run(command, env=environment, check=True)
     assert contents(out) == whole
 
@@ -118,11 +118,11 @@ def test_parts_of_other_settings_are_not_taken(folder, whole, tmp_path, monkeypa
 def test_an_interrupt_keeps_what_is_finished(folder, whole, tmp_path, monkeypatch):
     cut, calls = cutting.cut_job, []
 
-    def stops(*arguments):
+    def stops(*arguments, **options):
         calls.append(arguments)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return cut(*arguments)
+        return cut(*arguments, **options)
 
     monkeypatch.setattr(cutting, "cut_job", stops)
     with pytest.raises(KeyboardInterrupt):
@@ -142,11 +142,11 @@ def test_what_else_lies_in_the_folder_for_parts_stays(folder, whole, tmp_path, m
     before = sorted(scratch.rglob("*"))
 
     def build(stop):
-        def stops(*arguments):
+        def stops(*arguments, **options):
             calls.append(arguments)
             if len(calls) == stop:
                 raise KeyboardInterrupt
-            return cut(*arguments)
+            return cut(*arguments, **options)
 
         monkeypatch.setattr(cutting, "cut_job", stops)
         build_dataset(folder, out, num_workers=1, parts_dir=str(scratch), **SETTINGS)

@@ -1,14 +1,16 @@
 """What a training leaves: checkpoints to go on from, the best presets, its config."""
 
 import shutil
+import types
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from nwt_tf import presets
 from nwt_tf.layers.spatially_connected import SpatialPyramid
-from nwt_tf.training.checkpoints import Checkpoints
+from nwt_tf.training.checkpoints import Checkpoints, has_state
 from nwt_tf.training.run import check_workdir
 from tests.training.toy import Toy, run, state_of
 
@@ -93,6 +95,8 @@ def test_a_checkpoint_holds_every_variable_also_of_layers_in_lists(tmp_path):
 def leave_weights(workdir):
     """What a training that has learnt something leaves at least."""
     presets.write_weights(workdir, "dvae", {"kernel": np.ones(3, "float32")})
+    (workdir / "checkpoints").mkdir()
+    (workdir / "checkpoints/ckpt-4.index").touch()
 
 
 def test_a_workdir_of_another_config_is_refused_by_field(tmp_path, capsys):
@@ -137,6 +141,41 @@ def test_a_workdir_of_other_data_is_refused_by_field(tmp_path):
     check_workdir(tmp_path, "dvae", {}, {}, {"fps": 25.0, "episodes": {"a": 0, "b": 1}})
     with pytest.raises(ValueError, match="other data: footage.episodes.b was 1 and is now 2"):
         check_workdir(tmp_path, "dvae", {}, {}, {"episodes": {"a": 0, "b": 2}})
+
+
+def test_weights_without_a_checkpoint_are_not_trained_over(tmp_path):
+    presets.write_config(tmp_path, training={})
+    leave_weights(tmp_path)
+    check_workdir(tmp_path, "dvae", {}, {})
+    (tmp_path / "checkpoints/ckpt-4.index").unlink()
+    with pytest.raises(ValueError, match="has weights, and no checkpoint to go on from.*--init_"):
+        check_workdir(tmp_path, "dvae", {}, {})
+
+
+@pytest.mark.parametrize(("part", "sections"), [("prior", {}), ("dvae", {"prior": {}})])
+def test_a_workdir_of_the_other_stage_is_refused(tmp_path, part, sections):
+    presets.write_config(tmp_path, training={}, **sections)
+    leave_weights(tmp_path)
+    with pytest.raises(ValueError, match="is of a training of the other stage"):
+        check_workdir(tmp_path, part, {}, {})
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty"])
+def test_a_lost_list_of_checkpoints_loses_none(tmp_path, damage):
+    step, weight = tf.Variable(0, dtype=tf.int64), keras.Variable(np.zeros(3, "float32"))
+    part = types.SimpleNamespace(variables=[weight])
+    saved = Checkpoints(tmp_path, step, {"part": part}, lambda folder: None)
+    for number in (9, 10):
+        step.assign(number)
+        weight.assign(np.full(3, number, "float32"))
+        saved.manager.save(checkpoint_number=number)
+    listed = tmp_path / "checkpoints/checkpoint"
+    listed.unlink() if damage == "missing" else listed.write_bytes(b"")
+    step.assign(0)
+    assert has_state(tmp_path)
+    again = Checkpoints(tmp_path, step, {"part": part}, lambda folder: None)
+    assert again.newest() == again.restore() == str(tmp_path / "checkpoints/ckpt-10")
+    assert int(step) == 10 and np.all(weight.numpy() == 10)
 
 
 def test_a_dataset_is_no_workdir(tmp_path):

@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import itertools
 import math
+import sys
 
 import numpy as np
 
@@ -66,8 +67,11 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
     start = float(index.times[0])
     total = max(1, num_output_frames(start, index.times[-1] + index.frame_seconds, fps))
     size = min(chunk_frames(model), max(1, round(key_seconds * fps)))
-    video = _windows(_frames(path, start, total, settings), size, model.dvae.context)
-    first = next(video)
+    pictures = _Pictures(path, start, total, settings)
+    video = _windows(pictures, size, model.dvae.context)
+    first = next(video, None)
+    if first is None:
+        raise ValueError(f"{path}: none of its frames can be decoded")
     logits = model.logits(first[0]) if lam or episode == "auto" else None
     if episode == "auto":
         episode = model.best_episode(first[0], logits.argmax(-1).astype(np.uint8))
@@ -97,6 +101,13 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
                 progress.show(done)
             sound.write(None)
         progress.clear()
+    if pictures.decoded < len(index.times):
+        lost = len(index.times) - pictures.decoded
+        print(
+            f"{path}: {lost} of its {len(index.times)} frames are damaged or missing; others stand "
+            "there in their place",
+            file=sys.stderr,
+        )
     return sizes(output)
 
 
@@ -227,13 +238,30 @@ def _settings(preset, path, info):
     return settings
 
 
-def _frames(path, start, total, settings):
-    """Frames as the preset's training footage has them: yields uint8 [H, W, 3]."""
-    scaler, shown, picture = settings.scaler(), None, None
-    for frame in at_constant_rate(decode_frames(path), start, total, settings.fps):
-        if frame is not shown:
-            shown, picture = frame, scaler(frame)
-        yield picture
+class _Pictures:
+    """A video's frames as the preset's training footage has them; iterate it once.
+
+    Iterating gives uint8 [H, W, 3]. `decoded` is how many of the file's own frames were whole.
+    """
+
+    def __init__(self, path, start, total, settings):
+        self._path, self._start, self._total, self._settings = path, start, total, settings
+        self.decoded = 0
+
+    def __iter__(self):
+        settings, frames = self._settings, self._counted()
+        scaler, shown, picture = settings.scaler(), None, None
+        for frame in at_constant_rate(frames, self._start, self._total, settings.fps):
+            if frame is not shown:
+                shown, picture = frame, scaler(frame)
+            yield picture
+        for _ in frames:  # those behind the last chosen one are counted, too
+            pass
+
+    def _counted(self):
+        for time, frame in decode_frames(self._path):
+            self.decoded += time >= self._start - 1e-6 and not frame.is_corrupt
+            yield time, frame
 
 
 def _windows(items, size, context):

@@ -29,6 +29,7 @@ LEAST = {
     "validate_every": (1, "steps between validations"),
     "steps_per_execution": (1, "steps of a call from the host"),
     "halve_every": (1, "steps in which the rate halves"),
+    "seed": (0, "NumPy takes none below"),
 }
 
 # Layers whose inputs, laid side by side for a matrix product, are many times the inputs.

@@ -1,6 +1,7 @@
 """The stage between the trainings: footage to codes, with the dVAE that made them beside."""
 
 import dataclasses
+import re
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0, copies=0, 
     manifest = load_footage(data_dir)
     dvae = DVAE.from_preset(preset)
     check_num_codes(dvae.num_codes)
+    _check_rate(manifest, preset, data_dir)
     check_episodes(manifest, presets.read_config(preset), preset)
     size = (manifest.config["height"], manifest.config["width"])
     if size != (dvae.height, dvae.width):
@@ -56,6 +58,8 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0, copies=0, 
     if (output_dir / "dataset.json").exists():
         raise ValueError(f"--output_dir={output_dir} has a dataset already: take another folder.")
     check_shift(max_shift, size)
+    source, target = presets.locate(preset), output_dir / DVAE_FOLDER
+    _check_copy(source, target)
     splits, clips, frames = {}, 0, 0
     for split in manifest.splits:
         with ShardWriter(output_dir, split) as writer:
@@ -76,7 +80,6 @@ def extract_codes(preset, data_dir, output_dir, sampled=True, seed=0, copies=0, 
                 if clips % 50 == 0:
                     print(f"{clips} clips encoded", flush=True)
         splits[split] = writer.shards
-    source, target = presets.locate(preset), output_dir / DVAE_FOLDER
     if not (target.exists() and source.samefile(target)):
         # What an interrupted extraction with another dVAE has left would stay beside this one's.
         shutil.rmtree(target, ignore_errors=True)
@@ -122,6 +125,36 @@ def check_episodes(manifest, config, preset):
                 f"The dVAE of {preset} does not have episode {name!r} as number {index}: train it "
                 f"on this footage first (nwt train_dvae --init_preset={preset} goes on from it)."
             )
+
+
+def _check_rate(manifest, preset, data_dir):
+    """Refuses footage of another frame rate than the dVAE's, which a preset of both would state.
+
+    Raises:
+        ValueError: naming both.
+    """
+    found, known = manifest.config["fps"], presets.read_footage(preset)["fps"]
+    if found != known:
+        raise ValueError(
+            f"--data_dir={data_dir} has {found:g} frames a second, the footage of the dVAE of "
+            f"{preset} {known:g}: build it with --config.fps={known:g}."
+        )
+
+
+def _check_copy(source, target):
+    """Refuses to write the dVAE's copy over what is no such copy, a training's workdir for one.
+
+    Raises:
+        ValueError: naming the folder.
+    """
+    if not target.exists() or source.samefile(target):
+        return
+    copied = re.compile(r"(config\.json|dvae\.weights\.\d+\.npz)(\.\d+\.tmp)?")
+    if not target.is_dir() or any(not copied.fullmatch(path.name) for path in target.iterdir()):
+        raise ValueError(
+            f"{target}, where the dVAE of the codes is copied to, holds something else: name "
+            "another --output_dir."
+        )
 
 
 def check_shift(max_shift, size):

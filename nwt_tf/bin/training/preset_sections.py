@@ -1,7 +1,7 @@
 """What a preset's config.json states beside its models: footage, training, mean styles."""
 
+import collections
 import dataclasses
-import itertools
 import json
 
 import numpy as np
@@ -14,9 +14,10 @@ from nwt_tf.bin.training import validation
 from nwt_tf.training.checkpoints import is_begun
 
 
-def footage(manifest):
-    """What later stages need to know of the footage; episodes are {name: the models' index}."""
-    return {**manifest.config, "episodes": validation.trained_episodes(manifest)}
+def footage(manifest, clip_frames):
+    """What later stages need to know of the footage; episodes are {name: the models' index}, of
+    those that have a training clip of so many frames."""
+    return {**manifest.config, "episodes": validation.trained_episodes(manifest, clip_frames)}
 
 
 def training(config):
@@ -50,11 +51,24 @@ def write_first(workdir, part, sections):
     presets.write_config(workdir, **sections)
 
 
-def style_clips(data_dir, clips=256):
-    """(episode, codes) of training clips, at most so many, spread over them all."""
+def style_clips(data_dir, clips=256, least=8):
+    """{episode: (how many training clips it has, codes of some, spread over them all)}.
+
+    Of each episode that is at most its share of `clips`, or `least` where that is more, and at
+    least half of it.
+    """
     total = len(Manifest.load(data_dir).clip_frames("train"))
-    chosen = itertools.islice(read_clips(data_dir, "train"), 0, None, -(-total // clips))
-    return [(clip["record"].episode, clip["codes"]) for clip in chosen]
+    counts, kept, strides = collections.Counter(), {}, collections.defaultdict(lambda: 1)
+    for clip in read_clips(data_dir, "train"):
+        episode = clip["record"].episode
+        chosen = kept.setdefault(episode, [])
+        if counts[episode] % strides[episode] == 0:
+            chosen.append(clip["codes"])
+        counts[episode] += 1
+        if len(chosen) > max(least, clips * counts[episode] // total):
+            del chosen[1::2]
+            strides[episode] *= 2
+    return {episode: (counts[episode], chosen) for episode, chosen in kept.items()}
 
 
 def mean_styles(prior, clips):
@@ -63,10 +77,11 @@ def mean_styles(prior, clips):
     Returns:
         (over all of them, {episode: over its own}), lists of floats.
     """
-    found = {}
     encode = tf.function(prior.style_encoder, reduce_retracing=True)
-    for episode, codes in clips:
-        mean = encode(tf.constant(codes)[None]).mean[0].numpy()
-        found.setdefault(episode, []).append(mean)
-    overall = np.mean([mean for means in found.values() for mean in means], axis=0)
-    return overall.tolist(), {name: np.mean(means, 0).tolist() for name, means in found.items()}
+    means = {
+        episode: np.mean([encode(tf.constant(each)[None]).mean[0] for each in chosen], axis=0)
+        for episode, (_, chosen) in clips.items()
+    }
+    counts = [count for count, _ in clips.values()]
+    overall = np.average([*means.values()], axis=0, weights=counts)
+    return overall.tolist(), {name: mean.tolist() for name, mean in means.items()}

@@ -50,7 +50,7 @@ def train_dvae(data_dir, workdir, config, num_gpus=None, init_preset=None):
     workdir, settings = local_folder("workdir", workdir), config.train
     manifest = load_footage(data_dir)
     check_num_codes(config.model.num_codes)  # Shows now, not after the training.
-    footage = preset_sections.footage(manifest)
+    footage = preset_sections.footage(manifest, settings.clip_frames)
     with _prepared(
         "dvae", video_dataset, data_dir, workdir, config, num_gpus, footage
     ) as dataset:
@@ -232,12 +232,14 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
         return _tagged(last), _tagged(pictures)
 
     def save(folder):
-        with settled_weights():
-            presets.write_weights(folder, "prior", presets.variables_of(prior))
-            style, by_episode = preset_sections.mean_styles(prior, styled)
         if folder != workdir:
             copy_dvae(data_dir / DVAE_FOLDER, folder)
-        presets.write_config(folder, **sections, default_style=style, episode_styles=by_episode)
+        with settled_weights():
+            style, by_episode = preset_sections.mean_styles(prior, styled)
+            presets.write_config(
+                folder, **sections, default_style=style, episode_styles=by_episode
+            )
+            presets.write_weights(folder, "prior", presets.variables_of(prior))
 
     if is_chief():
         if not is_begun(workdir, "prior"):

@@ -18,7 +18,10 @@ def started(model, preset, part, episodes, workdir):
     Returns:
         The section of config.json that says so, or none.
     """
-    if not preset or has_state(workdir):
+    if has_state(workdir):
+        before = presets.read_config(workdir).get("init_preset")
+        return {"init_preset": before} if before else {}
+    if not preset:
         return {}
     return {"init_preset": start_from(model, preset, part, episodes)}
 
