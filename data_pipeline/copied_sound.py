@@ -6,11 +6,14 @@ import os
 from collections.abc import Iterator
 from fractions import Fraction
 
+import numpy as np
+
 from data_pipeline.media import open_sound
 from data_pipeline.packets import Packets, SoundStream
 
 _COPIED = {"aac": "aac", "opus": "opus", "libopus": "opus"}
 _TRANSCODED_BIT_RATE = 96000
+_GAP = 0.02  # seconds; less is rounding of timestamps
 
 
 @contextlib.contextmanager
@@ -44,7 +47,8 @@ def copied_sound(path: str | os.PathLike, start: float) -> Iterator[tuple[SoundS
 
 
 def _transcoded(path, packets, zero: float) -> tuple[SoundStream, Packets]:
-    """AAC of any sound: the encoder is opened with the first frame's rate and channels."""
+    """AAC of any sound: the encoder is opened with the first frame's rate and channels. Silence
+    fills gaps, so that what is behind them stays in its place."""
     import av
 
     frames = (frame for frame in _decoded(packets) if frame.pts is not None)
@@ -62,21 +66,51 @@ def _transcoded(path, packets, zero: float) -> tuple[SoundStream, Packets]:
     offset = round((first.time - zero) * rate)
 
     def coded():
-        resampler = av.AudioResampler("fltp", layout, rate, frame_size=encoder.frame_size)
         sent = 0
-        for frame in itertools.chain([first], frames, [None]):
-            if frame is not None:
-                frame.pts = None
-            for block in resampler.resample(frame):
-                block.pts, block.time_base = sent, Fraction(1, rate)
-                sent += block.samples
-                yield from encoder.encode(block)
+        for block in _blocks(itertools.chain([first], frames), layout, rate, encoder.frame_size):
+            block.pts, block.time_base = sent, Fraction(1, rate)
+            sent += block.samples
+            yield from encoder.encode(block)
         yield from encoder.encode(None)
 
     stream = SoundStream("aac", rate, 1 if layout == "mono" else 2, Fraction(1, rate),
                          bytes(encoder.extradata))  # fmt: skip
     timed = ((p.pts + offset, p.duration or 0, bytes(p)) for p in coded())
     return stream, timed
+
+
+def _blocks(frames, layout: str, rate: int, size: int) -> Iterator:
+    """Frames of any kind and time to blocks of `size` samples (the last of fewer), without gaps."""
+    import av
+
+    fifo, resampler, kind, begin = av.AudioFifo(), None, None, None
+    for frame in frames:
+        begin = frame.time if begin is None else begin
+        now = (frame.sample_rate, frame.layout.name, frame.format.name)
+        gap = frame.time - begin - fifo.samples_written / rate
+        if resampler is None or kind != now or gap > _GAP:
+            for rest in resampler.resample(None) if resampler else ():
+                _write(fifo, rest)
+            resampler, kind = av.AudioResampler("fltp", layout, rate), now
+            if gap > _GAP:
+                silence = np.zeros((1 if layout == "mono" else 2, round(gap * rate)), np.float32)
+                still = av.AudioFrame.from_ndarray(silence, format="fltp", layout=layout)
+                still.sample_rate = rate
+                _write(fifo, still)
+        frame.pts = None
+        for piece in resampler.resample(frame):
+            _write(fifo, piece)
+        yield from fifo.read_many(size)
+    for rest in resampler.resample(None):
+        _write(fifo, rest)
+    yield from fifo.read_many(size)
+    if last := fifo.read(partial=True):
+        yield last
+
+
+def _write(fifo, frame) -> None:
+    frame.pts = None  # told by what was written before
+    fifo.write(frame)
 
 
 def _decoded(packets) -> Iterator:

@@ -10,6 +10,7 @@ from data_pipeline.copied_sound import copied_sound
 from data_pipeline.media import write_mp4
 from data_pipeline.mel import log_mel, mel_spectrogram
 from data_pipeline.synthetic import synthesize_voice
+from nwt_tf import presets
 from nwt_tf.bin.codec import coding, transcoding
 from nwt_tf.codec.coding import decode, write_codes
 from nwt_tf.codec.container import Reader, Writer
@@ -41,6 +42,24 @@ def test_packets_far_behind_the_last_frame_are_not_filled_up_to(tmp_path):
     far = [(time + 2**55, duration, data)]  # 128 PiB of silence
     mel = transcoding._mel(stream, packets, 50, 25.0)
     np.testing.assert_array_equal(transcoding._mel(stream, packets + far, 50, 25.0), mel)
+
+
+def test_what_cannot_be_decoded_is_told(tmp_path, monkeypatch, capsys):
+    path, preset = tmp_path / "a.mp4", save_preset(tmp_path / "far", "far")
+    model = coding.Model(preset)
+    size, fps = (model.dvae.height, model.dvae.width, 3), presets.read_footage(preset)["fps"]
+    write_mp4(path, np.zeros((10, *size), np.uint8), fps, np.zeros(9600, np.float32))
+    decode_frames = transcoding.decode_frames
+    with monkeypatch.context() as patch:
+        patch.setattr(transcoding, "decode_frames", lambda path: list(decode_frames(path))[:6])
+        transcoding.compress(preset, path, tmp_path / "a.nwt", "rle", episode="none")
+    assert "a.mp4: 4 of its 10 frames are damaged or missing" in capsys.readouterr().err
+    transcoding.compress(preset, path, tmp_path / "b.nwt", "rle", episode="none")
+    assert not capsys.readouterr().err
+    monkeypatch.setattr(transcoding, "decode_frames", lambda path: [])
+    with pytest.raises(ValueError, match="a.mp4: none of its frames can be decoded"):
+        transcoding.compress(preset, path, tmp_path / "c.nwt", "rle", episode="none")
+    assert not (tmp_path / "c.nwt").exists()
 
 
 def test_the_prior_hears_all_that_it_reads_around_a_chunk(tmp_path):

@@ -10,6 +10,7 @@ from data_pipeline.copied_sound import copied_sound
 from data_pipeline.media import read_audio, write_mp4
 from data_pipeline.packets import decode_packets
 from data_pipeline.synthetic_voice import synthesize_voice
+from tests.data_pipeline import footage
 
 RATE = 24000
 
@@ -85,6 +86,24 @@ def test_rates_that_aac_does_not_know_are_resampled(tmp_path, voice):
     with copied_sound(source, 0.0) as (stream, packets):
         assert stream.sample_rate == 48_000
         assert abs(lag(read_audio(source), decode_packets(stream, packets))) <= 24
+
+
+def test_a_gap_in_sound_that_is_made_aac_stays(tmp_path):
+    """Clicks at 1 and 2 s, and the packets between 2.5 and 4.5 s missing: the next is at 5 s."""
+    clicks = footage.clicks([1.0, 2.0, 3.0], 4.0)
+    path = footage.write(
+        tmp_path / "gap.mkv",
+        footage.scenes([150]),
+        np.arange(150) / 25,
+        clicks,
+        sound_codec="flac",
+        sound_gap=(int(2.5 * footage.RATE), 2.0),
+    )
+    with copied_sound(path, 0.0) as (stream, packets):
+        heard = decode_packets(stream, packets)
+    places = np.flatnonzero(np.abs(heard) > 0.5 * np.abs(heard).max()) / 24000
+    starts = places[np.diff(places, prepend=-1.0) > 0.1]
+    np.testing.assert_allclose(starts, [1.0, 2.0, 5.0], atol=0.03)
 
 
 def test_time_zero_is_where_the_caller_says(tmp_path, voice):
