@@ -104,7 +104,7 @@ def test_a_video_goes_through_with_its_sound(root, video, tmp_path):
     assert packets_of(mp4) == packets_of(video)
     model = coding.Model(preset)
     settings = transcoding._settings(preset, video, probe(video))
-    pictures = np.stack(list(transcoding._frames(video, 0.0, frames, settings)))
+    pictures = np.stack(list(transcoding._Pictures(video, 0.0, frames, settings)))
     codes = model.dvae.encode(to_unit_range(pictures)[None])[0].numpy()
     assert len(np.unique(codes)) > 1
     assert np.array_equal(read_codes(file), codes)
@@ -240,7 +240,7 @@ def test_compress_refuses(root, video, tmp_path, capsys, monkeypatch, flags, mes
 def test_the_closest_look_is_chosen_and_less_quality_takes_fewer_bytes(root, video, tmp_path):
     model = coding.Model(root / "preset")
     settings = transcoding._settings(root / "preset", video, probe(video))
-    pictures = np.stack(list(transcoding._frames(video, 0.0, 20, settings)))
+    pictures = np.stack(list(transcoding._Pictures(video, 0.0, 20, settings)))
     codes = model.logits(pictures).argmax(-1).astype(np.uint8)
     for name in ("none", "day", "night"):
         shown = model.pictures(codes, name)
@@ -270,7 +270,7 @@ def test_a_video_of_the_preset_s_size_is_not_cropped_again(root, video, tmp_path
     line = run("compress", *given, f"--input={small}", "--episode=none")
     assert line["frames"] == 5
     settings = transcoding._settings(preset, small, probe(small))
-    shown = np.stack(list(transcoding._frames(small, 0.0, 5, settings)))
+    shown = np.stack(list(transcoding._Pictures(small, 0.0, 5, settings)))
     scaler = PictureScaler(*size)
     assert np.array_equal(shown, [scaler(frame) for _, frame in decode_frames(small)])
     with pytest.MonkeyPatch.context() as patch:
