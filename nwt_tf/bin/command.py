@@ -185,6 +185,11 @@ def parse_flags(flag_values: flags.FlagValues, argv: Sequence[str]) -> None:
         if not missing:
             raise flags.Error(str(error).removeprefix("flag ")) from error
         raise flags.Error(", ".join(f"--{flag}" for flag in missing) + " must be given") from None
+    except (TypeError, IndexError, AttributeError) as error:
+        # Of a config file of the user's: a frozen dataclass, one with annotations as strings, an
+        # element of a tuple.
+        fields = [word for word in argv if re.match(r"--?\w+\.", word)]
+        raise flags.Error(f"{' '.join(fields)} cannot be set: {error}") from error
     finally:
         sys.argv = typed
     if rest:

@@ -79,10 +79,14 @@ def load_config(spec: str, stem: str) -> object:
         raise ValueError(f"--config={spec}: {path} defines no get_config function")
     try:
         config = get_config(variant) if variant else get_config()
-    except KeyError:
-        raise ValueError(f"--config={spec}: {path} has no variant {variant!r}") from None
     except (TypeError, ValueError) as error:
         raise ValueError(f"--config={spec}: {error}") from error
+    except KeyError as error:
+        if variant and error.args == (variant,):
+            raise ValueError(f"--config={spec}: {path} has no variant {variant!r}") from None
+        raise ValueError(f"--config={spec}: {path}: {_spelt(error)}") from error
+    except Exception as error:  # whatever goes wrong in a user's file
+        raise ValueError(f"--config={spec}: {path}: {_spelt(error)}") from error
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
         raise ValueError(f"--config={spec}: get_config of {path} must return a dataclass")
     return config
@@ -179,4 +183,10 @@ def _load_module(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from error
+    except Exception as error:
+        raise ValueError(f"{path}: {_spelt(error)}") from error
     return module
+
+
+def _spelt(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

@@ -84,7 +84,8 @@ class Validation(keras.callbacks.Callback):
         measure: takes nothing and returns (scalars, pictures), see Summaries.write.
         summaries: the Summaries to write to.
         every: a measurement comes with every multiple of so many steps, also where a training is
-            resumed more often; and there is one at the end.
+            resumed more often; and there is one at the end. One that a kill interrupted is made
+            up for when the training goes on.
         best: the BestPresets.
     """
 
@@ -93,7 +94,7 @@ class Validation(keras.callbacks.Callback):
         self.measure, self.summaries, self.every, self.best = measure, summaries, every, best
 
     def on_train_begin(self, logs=None):
-        self.done = self.model.steps_done
+        self.done = self.summaries.last_validated(self.model.steps_done)
 
     def on_epoch_end(self, epoch, logs=None):
         if self.model.steps_done // self.every > self.done // self.every:

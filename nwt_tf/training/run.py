@@ -171,8 +171,13 @@ def train(trainer, dataset, *, workdir, tracked, save_preset, measure, show, bes
                 callbacks=_callbacks(checkpoints, measure, show, best, settings),
             )
             over_hosts(trainer.steps_done)  # The others stay until the chief has written all.
-        elif is_chief():  # What a kill between the last checkpoint and its preset left undone.
+        elif is_chief():  # What a kill behind the last checkpoint left undone.
             save_preset(checkpoints.workdir)
+            *_, summaries, _, validation, _ = _callbacks(checkpoints, measure, show, best, settings)
+            for each in (summaries, validation):
+                each.set_model(trainer)
+            validation.on_train_begin()
+            validation.on_train_end()
     seconds = time.monotonic() - started
     done = trainer.steps_done - first
     return {

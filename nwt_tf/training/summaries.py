@@ -78,6 +78,17 @@ class Summaries(keras.callbacks.Callback):
                 print(f"warning: logs of {self.workdir} cannot be written: {reason}", flush=True)
             self._warned = True
 
+    def last_validated(self, steps_done):
+        """The last step of metrics.jsonl with a validation, of those up to `steps_done`; 0 where
+        there is none."""
+        path, last = self.workdir / "metrics.jsonl", 0
+        if path.is_file():
+            for line in path.read_text().splitlines():
+                if '"validation/' in line and line.endswith("}"):
+                    step = json.loads(line)["step"]
+                    last = max(last, step if step <= steps_done else 0)
+        return last
+
     def _write(self, scalars, pictures):
         step = self.model.steps_done
         scalars = {tag: float(value) for tag, value in scalars.items()}

@@ -139,6 +139,7 @@ def test_two_commands_in_one_process():
         (["--config=other:tiny"], "other.py"),
         (["--config=missing.py"], "no such file: missing.py"),
         (["--config"], "--config needs a value"),
+        (["--config.channels[0]=3"], "--config.channels[0]=3 cannot be set"),
     ],
 )
 def test_errors_are_one_line_and_exit_2(capsys, argv, message):
@@ -159,6 +160,9 @@ def test_errors_are_one_line_and_exit_2(capsys, argv, message):
         ("def get_config():\n    return {}\n", "must return a dataclass"),
         ("def get_config(variant):\n    return {}[variant]\n", "has no variant 'tiny'"),
         ("def get_config():\n    return {}\n", None),
+        ("import nowhere\n", "broken.py: ModuleNotFoundError: No module named 'nowhere'"),
+        ("def get_config():\n    return {}['width']\n", "broken.py: KeyError: 'width'"),
+        ("def get_config():\n    return 1 / 0\n", "broken.py: ZeroDivisionError"),
     ],
 )
 def test_a_file_that_is_no_config(tmp_path, source, message):
@@ -167,6 +171,15 @@ def test_a_file_that_is_no_config(tmp_path, source, message):
     spec = f"{file}:tiny" if message is None or "variant" in message else str(file)
     with pytest.raises(ValueError, match=message or "takes 0 positional arguments"):
         config_files.load_config(spec, "model")
+
+
+def test_a_config_that_cannot_be_changed(own_file):
+    own_file.write_text(own_file.read_text().replace("@dataclasses.dataclass", "@_frozen"))
+    own_file.write_text(
+        "import dataclasses\n_frozen = dataclasses.dataclass(frozen=True)\n" + own_file.read_text()
+    )
+    with pytest.raises(flags.Error, match="--config.width=9 cannot be set: cannot assign to field"):
+        parse(f"--config={own_file}", "--config.width=9")
 
 
 def test_field_paths():

@@ -1,11 +1,16 @@
 """What of a config goes into a preset, and what older workdirs are measured by."""
 
 import dataclasses
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
+from nwt_tf import presets
 from nwt_tf.bin.config_files import load_config
-from nwt_tf.bin.training import preset_sections
+from nwt_tf.bin.training import extraction, preset_sections
+from nwt_tf.models.style_encoder import StylePosterior
 
 
 @pytest.mark.parametrize(("stem", "variant"), [("dvae", "small"), ("prior", "small_mar")])
@@ -28,3 +33,52 @@ def test_a_field_without_default_has_none():
         stages: tuple = dataclasses.field(default_factory=lambda: ((8, 1),))
 
     assert preset_sections.training_defaults(Own(3)) == {"stem": None, "stages": [[8, 1]]}
+
+
+def test_styles_are_of_clips_of_every_episode_however_few_it_has(monkeypatch):
+    """And all clips count alike in the mean over all."""
+    clips = ["a"] * 703 + ["b"] * 3 + ["c"] * 702
+    records = [
+        {"record": SimpleNamespace(episode=name), "codes": np.full((1, 1), number)}
+        for number, name in enumerate(clips)
+    ]
+    manifest = SimpleNamespace(clip_frames=lambda split: {str(i): 1 for i in range(len(clips))})
+    monkeypatch.setattr(preset_sections, "read_clips", lambda folder, split: iter(records))
+    monkeypatch.setattr(preset_sections, "Manifest", SimpleNamespace(load=lambda folder: manifest))
+    chosen = preset_sections.style_clips("codes")
+    assert [(name, count) for name, (count, _) in chosen.items()] == [
+        ("a", 703), ("b", 3), ("c", 702)]  # fmt: skip
+    assert len(chosen["b"][1]) == 3
+    for name in "ac":
+        codes = np.concatenate(chosen[name][1]).reshape(-1)
+        assert 64 <= len(codes) <= 128 and len(np.unique(np.diff(codes))) == 1
+        assert codes[-1] - codes[0] > 680
+
+    def encoder(codes):
+        mean = tf.cast(tf.reshape(codes, (1, 1)), tf.float32)
+        return StylePosterior(mean, tf.ones_like(mean))
+
+    style, by_episode = preset_sections.mean_styles(SimpleNamespace(style_encoder=encoder), chosen)
+    assert by_episode["b"] == [704.0]
+    assert style[0] == pytest.approx(703.5, abs=8)
+
+
+@pytest.mark.parametrize("left", ["checkpoints", "critics.npz"])
+def test_codes_do_not_write_over_a_workdir(tmp_path, left):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "dvae").mkdir()
+    for name in ("config.json", "dvae.weights.0.npz", "dvae.weights.1.npz.77.tmp"):
+        (tmp_path / "dvae" / name).touch()
+    extraction._check_copy(tmp_path / "own", tmp_path / "dvae")
+    extraction._check_copy(tmp_path / "own", tmp_path / "new")
+    (tmp_path / "dvae" / left).touch()
+    extraction._check_copy(tmp_path / "dvae", tmp_path / "dvae")
+    with pytest.raises(ValueError, match="dvae, where the dVAE of the codes .*: name another"):
+        extraction._check_copy(tmp_path / "own", tmp_path / "dvae")
+
+
+def test_footage_of_another_rate_is_refused(tmp_path):
+    presets.write_config(tmp_path / "own", footage={"fps": 25.0, "episodes": {}})
+    extraction._check_rate(SimpleNamespace(config={"fps": 25}), tmp_path / "own", "shards")
+    with pytest.raises(ValueError, match="shards has 50 frames .*own 25: build it with --conf"):
+        extraction._check_rate(SimpleNamespace(config={"fps": 50}), tmp_path / "own", "shards")

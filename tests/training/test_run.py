@@ -52,7 +52,7 @@ def test_a_resumed_training_takes_its_own_learning_rate(tmp_path):
 def test_validations_come_with_every_multiple_of_their_steps(tmp_path):
     model, seen = SimpleNamespace(steps_done=7), []
     best = SimpleNamespace(keep=0)
-    summaries = SimpleNamespace(write=lambda *args: None)
+    summaries = SimpleNamespace(write=lambda *args: None, last_validated=lambda steps: 0)
     validation = Validation(lambda: (seen.append(model.steps_done) or {}, {}), summaries, 8, best)
     validation.set_model(model)
     validation.on_train_begin()  # resumed behind 7 steps, as often as it may be
@@ -262,3 +262,24 @@ def test_what_a_batch_s_reader_asserts_is_said_alone(tmp_path):
 
     with pytest.raises(DataError, match=r"^A training batch cannot be read: Odd clips; nwt "):
         run(Toy(), tmp_path, 8, odd)
+
+
+def test_what_a_kill_behind_the_last_checkpoint_left_undone_is_made_up_for(tmp_path):
+    def killed():
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        run(Toy(), tmp_path, 4, measure=killed)
+    for path in tmp_path.glob("*.npz"):
+        path.unlink()
+    toy, validated = Toy(), []
+
+    def measure():
+        validated.append(toy.steps_done)
+        return {"validation/ssim": 0.5}, {}
+
+    assert run(toy, tmp_path, 4, measure=measure, keep_best=1)["steps"] == 4
+    assert validated == [4] and len(presets.best_folders(tmp_path)) == 1
+    assert list(tmp_path.glob("dvae.weights.*.npz"))
+    run(Toy(), tmp_path, 4, measure=measure, keep_best=1)
+    assert validated == [4]

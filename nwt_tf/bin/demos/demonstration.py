@@ -73,7 +73,8 @@ def demonstrate(folder, seed=0):
         )
         config = _seeded(prior_configs.get_config("demo"), seed)
         finished(stages.train_prior(folder / "codes", folder / "prior", config), config)
-        presets.write_config(folder / "prior", draws=DRAWS)
+        for preset in (folder / "prior", *presets.best_folders(folder / "prior")):
+            presets.write_config(preset, draws=DRAWS)
     with _stage(5, "Generating video from sound that neither model has heard."):
         model = AudioToVideo.from_preset(folder / "prior")
         unseen = [listen(model, clip, seed) for clip in unseen_clips(seed, fps=model.fps)]

@@ -37,7 +37,7 @@ LAID_OUT = (CausalConv1D, CausalConv3D, SpatiallyConnected3D)
 
 
 def check_least(settings):
-    """Refuses a config's `train` with a number below its LEAST.
+    """Refuses a config's `train` with a number below its LEAST, or betas that are no pair.
 
     Raises:
         ValueError: naming it.
@@ -46,6 +46,12 @@ def check_least(settings):
         if getattr(settings, name) < least:
             raise ValueError(
                 f"config.train.{name} must be at least {least}: {why}. "
+                f"Received: config.train.{name}={getattr(settings, name)}"
+            )
+    for name in ("betas", "critic_betas"):
+        if len(getattr(settings, name, (0, 0))) != 2:
+            raise ValueError(
+                f"config.train.{name} must be two numbers. "
                 f"Received: config.train.{name}={getattr(settings, name)}"
             )
 
