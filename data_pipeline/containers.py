@@ -52,7 +52,7 @@ def stream_of(container, kind: str):
 
     for stream in container.streams:
         if stream.type == kind and not stream.disposition & av.stream.Disposition.attached_pic:
-            if kind == "audio":
+            if kind == "audio" and stream.codec_context is not None:
                 _order_channels(stream.codec_context)
             return stream
     return None

@@ -46,7 +46,8 @@ def find_videos(input_dir: str | os.PathLike) -> list[Video]:
     paths = [
         path.relative_to(input_dir)
         for path in _files_in(input_dir)
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()  # also links to nothing
+        if path.suffix.lower() in VIDEO_SUFFIXES
+        and (path.is_file() or not path.exists())  # links to nothing are told later
     ]
     if not paths:
         raise ValueError(f"{input_dir}: holds no videos ({' '.join(sorted(VIDEO_SUFFIXES))})")

@@ -16,10 +16,10 @@ from nwt_tf.training.trainer import reason_of
 
 def has_state(workdir):
     """Whether a workdir has anything that a training can go on from."""
-    return bool(_written(Path(workdir) / "checkpoints") or presets.best_folders(workdir))
+    return bool(_paths_in(Path(workdir) / "checkpoints") or presets.best_folders(workdir))
 
 
-def _written(folder):
+def _paths_in(folder):
     """Paths of a folder's checkpoints, the newest first, whatever the file `checkpoint` beside them
     says: a power cut may leave it empty. Of a checkpoint the index is what is written last."""
     found = [
@@ -67,12 +67,12 @@ class Checkpoints(keras.callbacks.Callback):
 
     def newest(self):
         """Path of the newest checkpoint, whichever host wrote it, or None."""
-        return next(iter(_written(self.manager.directory)), None)
+        return next(iter(_paths_in(self.manager.directory)), None)
 
     def found(self):
         """Paths of all checkpoints in the order of trying: the newest first, then the best ones."""
         best = [str(folder / "checkpoint") for folder in presets.best_folders(self.workdir)]
-        return [*_written(self.manager.directory), *best]
+        return [*_paths_in(self.manager.directory), *best]
 
     def restore(self):
         """Restores the newest checkpoint that is whole, if any, and says so.

@@ -242,9 +242,9 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
             presets.write_weights(folder, "prior", presets.variables_of(prior))
 
     if is_chief():
+        preset_sections.write_first(workdir, "prior", sections)
         if not is_begun(workdir, "prior"):
             copy_dvae(data_dir / DVAE_FOLDER, workdir)
-        preset_sections.write_first(workdir, "prior", sections)
 
     figures = train(
         trainer,
