@@ -237,6 +237,8 @@ def test_an_unknown_name_lists_the_shipped_ones(tmp_path, monkeypatch):
     ("content", "named"),
     [
         (b"{", "is not valid JSON"),
+        (b'{"format": 1, "codes": null}', "must have an object as its section 'codes'"),
+        (b'{"format": 1, "dvae": [1]}', "must have an object as its section 'dvae'"),
         (b"\xff\xfe\x00", "is not valid JSON"),
         (json.dumps({"format": 99}).encode(), "has format 99; this version of nwt_tf reads 1"),
         (b"[1]", "has format None"),

@@ -52,7 +52,7 @@ def start_from(model, preset, part, episodes):
     free = OF_THE_FOOTAGE[part] | OF_KERAS
     _check_arguments(model.get_config(), config.get(part, {}), free, source)
     table = presets.path_of(model.episode_embedding.embeddings)
-    known = config.get("footage", {}).get("episodes", {})
+    known = (config.get("footage") or {}).get("episodes", {})
     if len(weights.get(table, ())) <= max(known.values(), default=-1) + 1:
         raise ValueError(f"The weights of {source} are damaged: {table} has too few rows.")
     none, *rows = weights[table]
