@@ -14,6 +14,7 @@ from data_pipeline.packets import Packets, SoundStream
 _COPIED = {"aac": "aac", "opus": "opus", "libopus": "opus"}
 _TRANSCODED_BIT_RATE = 96000
 _GAP = 0.02  # seconds; less is rounding of timestamps
+_LONGEST_GAP = 3600.0  # more is a damaged timestamp
 
 
 @contextlib.contextmanager
@@ -88,15 +89,20 @@ def _blocks(frames, layout: str, rate: int, size: int) -> Iterator:
         begin = frame.time if begin is None else begin
         now = (frame.sample_rate, frame.layout.name, frame.format.name)
         gap = frame.time - begin - fifo.samples_written / rate
+        if gap > _LONGEST_GAP:
+            begin, gap = begin + gap, 0.0
         if resampler is None or kind != now or gap > _GAP:
             for rest in resampler.resample(None) if resampler else ():
                 _write(fifo, rest)
             resampler, kind = av.AudioResampler("fltp", layout, rate), now
-            if gap > _GAP:
-                silence = np.zeros((1 if layout == "mono" else 2, round(gap * rate)), np.float32)
+            missing = round(gap * rate) if gap > _GAP else 0
+            for begun in range(0, missing, size):
+                length = min(size, missing - begun)
+                silence = np.zeros((1 if layout == "mono" else 2, length), np.float32)
                 still = av.AudioFrame.from_ndarray(silence, format="fltp", layout=layout)
                 still.sample_rate = rate
                 _write(fifo, still)
+                yield from fifo.read_many(size)
         frame.pts = None
         for piece in resampler.resample(frame):
             _write(fifo, piece)
