@@ -283,3 +283,10 @@ def test_what_a_kill_behind_the_last_checkpoint_left_undone_is_made_up_for(tmp_p
     assert list(tmp_path.glob("dvae.weights.*.npz"))
     run(Toy(), tmp_path, 4, measure=measure, keep_best=1)
     assert validated == [4]
+
+
+def test_logs_that_cannot_be_written_stop_no_training(tmp_path, capsys):
+    (tmp_path / "metrics.jsonl").mkdir()
+    assert run(Toy(), tmp_path, 6)["steps"] == 6
+    assert capsys.readouterr().out.count("cannot be written: [Errno 21] Is a directory") == 1
+    assert presets.read_weights(tmp_path, "dvae")
