@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from data_pipeline.containers import check_whole, open_container
 from data_pipeline.crop import crop_box
 from data_pipeline.media import decode_frames, index_frames, probe, sound_stretches
 from data_pipeline.mel import SAMPLE_RATE, log_mel, mel_spectrogram
@@ -205,7 +206,8 @@ def plan_file(path: str | os.PathLike, name: str, episode: str, settings: ClipSe
 def _cut_off(path: str | os.PathLike) -> str:
     """Why a file is not whole, as its index tells it; empty where it is."""
     try:
-        probe(path, whole=True)
+        with open_container(path) as container, open(path, "rb") as file:
+            check_whole(container, file, path)
     except ValueError as error:
         return str(error).removeprefix(f"{path}: ")
     return ""

@@ -173,11 +173,11 @@ def train(trainer, dataset, *, workdir, tracked, save_preset, measure, show, bes
             over_hosts(trainer.steps_done)  # The others stay until the chief has written all.
         elif is_chief():  # What a kill behind the last checkpoint left undone.
             save_preset(checkpoints.workdir)
-            *_, summaries, _, validation, _ = _callbacks(checkpoints, measure, show, best, settings)
-            for each in (summaries, validation):
-                each.set_model(trainer)
-            validation.on_train_begin()
-            validation.on_train_end()
+            for each in _callbacks(checkpoints, measure, show, best, settings):
+                if isinstance(each, Summaries | Validation):
+                    each.set_model(trainer)
+                    each.on_train_begin()
+                    each.on_train_end()
     seconds = time.monotonic() - started
     done = trainer.steps_done - first
     return {

@@ -16,6 +16,7 @@ from data_pipeline.synthetic import synthesize_voice, write_footage
 from nwt_tf import presets
 from nwt_tf.bin import nwt
 from nwt_tf.bin.codec import coding, transcoding
+from nwt_tf.bin.codec import pictures as pictures_of
 from nwt_tf.bin.measures import coding_measures
 from nwt_tf.codec.coding import decode, read_codes, write_codes
 from nwt_tf.codec.container import CODES, Reader
@@ -103,8 +104,8 @@ def test_a_video_goes_through_with_its_sound(root, video, tmp_path):
     )["frames"] == len(read_video(mp4)) == frames  # fmt: skip
     assert packets_of(mp4) == packets_of(video)
     model = coding.Model(preset)
-    settings = transcoding._settings(preset, video, probe(video))
-    pictures = np.stack(list(transcoding._Pictures(video, 0.0, frames, settings)))
+    settings = pictures_of.footage_settings(preset, video, probe(video))
+    pictures = np.stack(list(pictures_of.Pictures(video, 0.0, frames, settings)))
     codes = model.dvae.encode(to_unit_range(pictures)[None])[0].numpy()
     assert len(np.unique(codes)) > 1
     assert np.array_equal(read_codes(file), codes)
@@ -239,8 +240,8 @@ def test_compress_refuses(root, video, tmp_path, capsys, monkeypatch, flags, mes
 
 def test_the_closest_look_is_chosen_and_less_quality_takes_fewer_bytes(root, video, tmp_path):
     model = coding.Model(root / "preset")
-    settings = transcoding._settings(root / "preset", video, probe(video))
-    pictures = np.stack(list(transcoding._Pictures(video, 0.0, 20, settings)))
+    settings = pictures_of.footage_settings(root / "preset", video, probe(video))
+    pictures = np.stack(list(pictures_of.Pictures(video, 0.0, 20, settings)))
     codes = model.logits(pictures).argmax(-1).astype(np.uint8)
     for name in ("none", "day", "night"):
         shown = model.pictures(codes, name)
@@ -269,8 +270,8 @@ def test_a_video_of_the_preset_s_size_is_not_cropped_again(root, video, tmp_path
     given = (f"--preset={preset}", f"--output={tmp_path / 'a.nwt'}")
     line = run("compress", *given, f"--input={small}", "--episode=none")
     assert line["frames"] == 5
-    settings = transcoding._settings(preset, small, probe(small))
-    shown = np.stack(list(transcoding._Pictures(small, 0.0, 5, settings)))
+    settings = pictures_of.footage_settings(preset, small, probe(small))
+    shown = np.stack(list(pictures_of.Pictures(small, 0.0, 5, settings)))
     scaler = PictureScaler(*size)
     assert np.array_equal(shown, [scaler(frame) for _, frame in decode_frames(small)])
     with pytest.MonkeyPatch.context() as patch:

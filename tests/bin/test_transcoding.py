@@ -12,6 +12,7 @@ from data_pipeline.mel import log_mel, mel_spectrogram
 from data_pipeline.synthetic import synthesize_voice
 from nwt_tf import presets
 from nwt_tf.bin.codec import coding, transcoding
+from nwt_tf.bin.codec import pictures as pictures_of
 from nwt_tf.codec.coding import decode, write_codes
 from nwt_tf.codec.container import Reader, Writer
 from nwt_tf.codec.header import Header, Sound
@@ -49,14 +50,14 @@ def test_what_cannot_be_decoded_is_told(tmp_path, monkeypatch, capsys):
     model = coding.Model(preset)
     size, fps = (model.dvae.height, model.dvae.width, 3), presets.read_footage(preset)["fps"]
     write_mp4(path, np.zeros((10, *size), np.uint8), fps, np.zeros(9600, np.float32))
-    decode_frames = transcoding.decode_frames
+    decode_frames = pictures_of.decode_frames
     with monkeypatch.context() as patch:
-        patch.setattr(transcoding, "decode_frames", lambda path: list(decode_frames(path))[:6])
+        patch.setattr(pictures_of, "decode_frames", lambda path: list(decode_frames(path))[:6])
         transcoding.compress(preset, path, tmp_path / "a.nwt", "rle", episode="none")
     assert "a.mp4: 4 of its 10 frames are damaged or missing" in capsys.readouterr().err
     transcoding.compress(preset, path, tmp_path / "b.nwt", "rle", episode="none")
     assert not capsys.readouterr().err
-    monkeypatch.setattr(transcoding, "decode_frames", lambda path: [])
+    monkeypatch.setattr(pictures_of, "decode_frames", lambda path: [])
     with pytest.raises(ValueError, match="a.mp4: none of its frames can be decoded"):
         transcoding.compress(preset, path, tmp_path / "c.nwt", "rle", episode="none")
     assert not (tmp_path / "c.nwt").exists()
@@ -113,7 +114,7 @@ def test_other_kernels_and_another_sound_decoder_decode_the_same(tmp_path, kind)
 def test_windows_give_everything_once_with_its_context():
     for total in (1, 4, 5, 17):
         items, found = [np.array([n]) for n in range(total)], []
-        for window, lead, count in transcoding._windows(iter(items), 4, 3):
+        for window, lead, count in pictures_of.windows(iter(items), 4, 3):
             found += window[lead : lead + count, 0].tolist()
             first = found[-count]
             assert lead == min(3, first)

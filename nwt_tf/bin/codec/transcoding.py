@@ -1,7 +1,6 @@
 """A video through the codec, a second at a time: what `nwt compress` and `nwt decompress` do."""
 
 import contextlib
-import dataclasses
 import errno
 import itertools
 import math
@@ -9,15 +8,12 @@ import sys
 
 import numpy as np
 
-from data_pipeline.clips import ClipSettings
 from data_pipeline.copied_sound import copied_sound
-from data_pipeline.crop import crop_box
-from data_pipeline.media import decode_frames, index_frames, probe, write_mp4
+from data_pipeline.media import index_frames, probe, write_mp4
 from data_pipeline.mel import align, log_mel, mel_spectrogram
 from data_pipeline.packets import decode_packets
-from data_pipeline.resample import at_constant_rate, num_output_frames
+from data_pipeline.resample import num_output_frames
 from data_pipeline.workers import Progress
-from nwt_tf import presets
 from nwt_tf.bin.codec.coding import (
     Chooser,
     Model,
@@ -25,6 +21,7 @@ from nwt_tf.bin.codec.coding import (
     coded_sound,
     sound_stream,
 )
+from nwt_tf.bin.codec.pictures import Pictures, footage_settings, windows
 from nwt_tf.codec.choice import distortion_weight
 from nwt_tf.codec.coding import Encoder, decode
 from nwt_tf.codec.container import CODES, Packet, Reader, Writer
@@ -61,14 +58,14 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
         raise ValueError(f"key_seconds must be positive and finite. Received: {key_seconds}")
     require = ("video", "audio") if coder == "prior" else ("video",)
     info = probe(path, require=require, whole=True)
-    settings = _settings(preset, path, info)
+    settings = footage_settings(preset, path, info)
     model, fps = Model(preset), settings.fps
     index = index_frames(path)
     start = float(index.times[0])
     total = max(1, num_output_frames(start, index.times[-1] + index.frame_seconds, fps))
     size = min(chunk_frames(model), max(1, round(key_seconds * fps)))
-    pictures = _Pictures(path, start, total, settings)
-    video = _windows(pictures, size, model.dvae.context)
+    pictures = Pictures(path, start, total, settings)
+    video = windows(pictures, size, model.dvae.context)
     first = next(video, None)
     if first is None:
         raise ValueError(f"{path}: none of its frames can be decoded")
@@ -164,7 +161,7 @@ def decompress(preset, path, output, start=0.0, end=None):
 
         def frames():
             position = before
-            for window, lead, count in _windows(codes, RENDER_FRAMES, model.dvae.context):
+            for window, lead, count in windows(codes, RENDER_FRAMES, model.dvae.context):
                 pictures = model.pictures(window, header.episode)[lead : lead + count]
                 yield from pictures[max(0, first - position) : stop - position]
                 position += count
@@ -210,80 +207,6 @@ def chunk_frames(model):
     """Frames of a chunk: a second's, fewer of a large grid."""
     codes = model.dvae.grid[0] * model.dvae.grid[1] * model.dvae.num_heads
     return max(1, min(round(model.footage["fps"]), MAX_CHUNK_CODES // codes))
-
-
-def _settings(preset, path, info):
-    """How the preset's training footage was cut: ClipSettings, that leave a video of the footage's
-    own size as it is (compare data_pipeline.reference).
-
-    Args:
-        preset: name or folder.
-        path: of the video.
-        info: its MediaInfo.
-
-    Raises:
-        ValueError: no such preset, or the video is too small for its crop.
-    """
-    footage = presets.read_footage(preset)
-    try:
-        settings = ClipSettings.of_footage(footage)
-    except ValueError as error:
-        raise ValueError(f"--preset={preset} does not say how footage was cut: {error}") from None
-    if (info.height, info.width) == (settings.height, settings.width):
-        return dataclasses.replace(settings, crop=(0, 0, 0, 0), mask_overlays=False)
-    try:
-        crop_box(settings.crop, info.height, info.width)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    return settings
-
-
-class _Pictures:
-    """A video's frames as the preset's training footage has them; iterate it once.
-
-    Iterating gives uint8 [H, W, 3]. `decoded` is how many of the file's own frames were whole.
-    """
-
-    def __init__(self, path, start, total, settings):
-        self._path, self._start, self._total, self._settings = path, start, total, settings
-        self.decoded = 0
-
-    def __iter__(self):
-        settings, frames = self._settings, self._counted()
-        scaler, shown, picture = settings.scaler(), None, None
-        for frame in at_constant_rate(frames, self._start, self._total, settings.fps):
-            if frame is not shown:
-                shown, picture = frame, scaler(frame)
-            yield picture
-        for _ in frames:  # those behind the last chosen one are counted, too
-            pass
-
-    def _counted(self):
-        for time, frame in decode_frames(self._path):
-            self.decoded += time >= self._start - 1e-6 and not frame.is_corrupt
-            yield time, frame
-
-
-def _windows(items, size, context):
-    """Groups arrays: yields (stacked with up to `context` to each side, how many lead, how many
-    count)."""
-    held, begin, position = [], 0, 0  # begin: place of held[0]
-
-    def window():
-        nonlocal held, begin, position
-        count = min(size, begin + len(held) - position)
-        stacked = np.stack(held[: position - begin + count + context])
-        lead, position = position - begin, position + count
-        kept = max(0, position - context - begin)
-        held, begin = held[kept:], begin + kept
-        return stacked, lead, count
-
-    for item in items:
-        held.append(item)
-        if len(held) == position - begin + size + context:
-            yield window()
-    while position < begin + len(held):
-        yield window()
 
 
 def _held(chunks, start, stop):
