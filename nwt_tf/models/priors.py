@@ -24,8 +24,8 @@ def from_preset(name_or_dir, **overrides):
         raise ValueError(
             f"The preset {name_or_dir} has no prior: train one with `nwt train_prior`."
         )
-    kind = section.get("kind") if isinstance(section, dict) else None
-    if kind not in list(KINDS):
+    kind = section.get("kind")
+    if kind not in list(KINDS):  # a list compares what cannot be hashed, too
         path = presets.locate(name_or_dir) / "config.json"
         raise ValueError(
             f"{path}: prior.kind must be one of {', '.join(KINDS)}. Received: {kind!r}"
