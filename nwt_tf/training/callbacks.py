@@ -133,6 +133,28 @@ class Watch(keras.callbacks.Callback):
         self.model.check_finite(newest or "the start: no checkpoint was written yet")
 
 
+class StopAtStep(keras.callbacks.Callback):
+    """Ends the training behind the call that reaches its last step, also within a round: one that
+    was stopped within a round ends where an unbroken one does.
+
+    Args:
+        steps: of the whole training.
+    """
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def on_train_begin(self, logs=None):
+        # Counted here: asking the trainer would wait for each of its steps.
+        self.left = self.steps - self.model.steps_done
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= self.model.steps_per_execution
+        if self.left <= 0:
+            self.model.stop_training = True
+
+
 class StopOnSignal(keras.callbacks.Callback):
     """SIGINT and SIGTERM end the training after the call under way, where there are several hosts
     after the round under way at all of them; the last checkpoint is written and the program goes on

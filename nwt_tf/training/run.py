@@ -11,6 +11,7 @@ from nwt_tf import presets
 from nwt_tf.training.callbacks import (
     Progress,
     Speed,
+    StopAtStep,
     StopOnSignal,
     Validation,
     Watch,
@@ -128,9 +129,9 @@ def train(trainer, dataset, *, workdir, tracked, save_preset, measure, show, bes
         measure: see Validation.
         show: log names for the progress lines.
         best: (figure, lower_is_better) of BestPresets.
-        settings: with steps of the whole training, earlier parts included; the last round
-            (log_every steps) is finished, so that a few more may be done; validate_every (steps),
-            checkpoint_minutes, keep_best and batch_size.
+        settings: with steps of the whole training, earlier parts included (the last call of
+            steps_per_execution is finished, so that a few more may be done); log_every and
+            validate_every (steps), checkpoint_minutes, keep_best and batch_size.
 
     Returns:
         {"steps", "seconds", "steps_per_second"} of this run.
@@ -188,9 +189,10 @@ def train(trainer, dataset, *, workdir, tracked, save_preset, measure, show, bes
 
 
 def _callbacks(checkpoints, measure, show, best, settings):
-    stop, watch = StopOnSignal(len(hosts())), Watch(checkpoints)
+    watch = Watch(checkpoints)
+    stops = [StopAtStep(settings.steps), StopOnSignal(len(hosts()))]
     if not is_chief():
-        return [watch, stop]
+        return [watch, *stops]
     speed = Speed()
     summaries = Summaries(checkpoints.workdir, speed)
     kept = BestPresets(checkpoints, settings.keep_best, *best)
@@ -203,7 +205,7 @@ def _callbacks(checkpoints, measure, show, best, settings):
         summaries,
         checkpoints,
         Validation(measure, summaries, settings.validate_every, kept),
-        stop,
+        *stops,
     ]
 
 

@@ -145,6 +145,16 @@ def test_a_round_is_whole_calls(tmp_path):
     assert run(Toy(steps_per_execution=4), tmp_path, 6, log_every=3)["steps"] == 8
 
 
+def test_the_last_round_ends_with_the_last_step(tmp_path):
+    run(Toy(), tmp_path / "whole", 7, log_every=3)
+    run(Toy(), tmp_path / "parts", 2, log_every=3)  # as stopped within a round
+    assert run(Toy(), tmp_path / "parts", 7, log_every=3)["steps"] == 7
+    assert list(logged(tmp_path / "whole")) == [3, 6, 7]
+    assert list(logged(tmp_path / "parts")) == [2, 5, 7]
+    whole, parts = (np.load(tmp_path / name / "dvae.weights.0.npz") for name in ("whole", "parts"))
+    np.testing.assert_array_equal(whole[whole.files[0]], parts[parts.files[0]])
+
+
 def test_time_waiting_for_batches_is_measured(tmp_path):
     def slow(start, host):
         def wait():
