@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import pathlib
 import re
 from collections.abc import Iterator
 
@@ -56,6 +57,13 @@ class Manifest:
     def clip_frames(self, split: str) -> dict[str, int]:
         """Clip id -> number of frames of a split, in order."""
         return {k: v for shard in self.splits.get(split, ()) for k, v in shard.clips.items()}
+
+    def episode_of(self, clip_id: str) -> str:
+        """The episode of a clip by its id, which begins with its video's name (find_videos)."""
+        video = pathlib.PurePosixPath(clip_id.rpartition("_")[0])
+        if video.parent.name:
+            return video.parent.as_posix()
+        return video.name if video.name in self.episodes else video.stem
 
     def save(self, data_dir: str | os.PathLike) -> None:
         """Writes dataset.json, whole or not at all."""

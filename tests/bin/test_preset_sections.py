@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from data_pipeline.shards import Manifest, Shard
 from nwt_tf import presets
 from nwt_tf.bin.config_files import load_config
 from nwt_tf.bin.training import extraction, preset_sections
@@ -33,6 +34,21 @@ def test_a_field_without_default_has_none():
         stages: tuple = dataclasses.field(default_factory=lambda: ((8, 1),))
 
     assert preset_sections.training_defaults(Own(3)) == {"stem": None, "stages": [[8, 1]]}
+
+
+def test_episodes_without_training_clips_are_not_trained():
+    held_out = {"validation_episodes": ["b"], "test_episodes": []}
+    manifest = Manifest(held_out, {}, ["a", "b", "c", "d"], {}, untrained=["c"])
+    assert preset_sections.trained_episodes(manifest) == {"a": 0, "d": 3}
+
+
+def test_episodes_of_short_clips_alone_are_not_trained():
+    clips = {"a_0000": 75, "a_0001": 20, "b_1_0000": 74, "b_1_0000+1": 74, "c/d/x_0_0000": 74}
+    shards = {"train": [Shard("train-00000.tfrecord", 1, clips)]}
+    held_out = {"validation_episodes": [], "test_episodes": []}
+    manifest = Manifest(held_out, {}, ["a", "b_1", "c/d"], shards)
+    assert preset_sections.trained_episodes(manifest, 74) == {"a": 0, "b_1": 1, "c/d": 2}
+    assert preset_sections.trained_episodes(manifest, 75) == {"a": 0}
 
 
 def test_styles_are_of_clips_of_every_episode_however_few_it_has(monkeypatch):

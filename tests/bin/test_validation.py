@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data_pipeline.shards import Manifest, Shard
-from nwt_tf.bin.training.validation import measure_prior, trained_episodes
+from nwt_tf.bin.training.validation import measure_prior
 from nwt_tf.training.prior_trainer import PriorTrainer
 from tests.models import tiny_priors
 
@@ -34,18 +33,3 @@ def test_a_prior_that_does_not_listen_has_no_bits_from_sound(prior):
     deaf = measure_prior(trainer, [clip])
     assert deaf["sound_bits"] == 0.0
     assert deaf["bits_per_code"] > 0.0
-
-
-def test_episodes_without_training_clips_are_not_trained():
-    held_out = {"validation_episodes": ["b"], "test_episodes": []}
-    manifest = Manifest(held_out, {}, ["a", "b", "c", "d"], {}, untrained=["c"])
-    assert trained_episodes(manifest) == {"a": 0, "d": 3}
-
-
-def test_episodes_of_short_clips_alone_are_not_trained():
-    clips = {"a_0000": 75, "a_0001": 20, "b_1_0000": 74, "b_1_0000+1": 74}
-    shards = {"train": [Shard("train-00000.tfrecord", 1, clips)]}
-    held_out = {"validation_episodes": [], "test_episodes": []}
-    manifest = Manifest(held_out, {}, ["a", "b_1"], shards)
-    assert trained_episodes(manifest, 74) == {"a": 0, "b_1": 1}
-    assert trained_episodes(manifest, 75) == {"a": 0}

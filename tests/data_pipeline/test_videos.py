@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from data_pipeline.shards import Manifest
 from data_pipeline.videos import VIDEO_SUFFIXES, find_videos, list_videos
 
 
@@ -61,3 +62,15 @@ def test_the_guide_names_the_suffixes():
     guide = Path(__file__).parents[2] / "docs" / "your_own_footage.md"
     guide = " ".join(guide.read_text().split())
     assert ", ".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES)) in guide
+
+
+def test_a_clip_s_id_tells_its_episode(tmp_path):
+    names = "a.mp4 a.mov b_1.mkv c.d.mp4 show/e_2.mp4 show/late/f.ts show/late/f.mp4"
+    for name in names.split():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    videos = find_videos(tmp_path)
+    assert len(videos) == 7
+    manifest = Manifest({}, {}, sorted({video.episode for video in videos}), {})
+    for video in videos:
+        assert manifest.episode_of(f"{video.name}_0012") == video.episode

@@ -13,7 +13,7 @@ from data_pipeline.dataset import read_clips
 from data_pipeline.schema import MAX_CODES, serialize
 from data_pipeline.shards import Manifest, ShardWriter
 from nwt_tf import presets
-from nwt_tf.bin.training.validation import trained_episodes
+from nwt_tf.bin.training.preset_sections import trained_episodes
 from nwt_tf.files import whole
 from nwt_tf.layers.pixels import to_unit_range
 from nwt_tf.models.dvae import DVAE

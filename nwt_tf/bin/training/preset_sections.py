@@ -10,14 +10,26 @@ import tensorflow as tf
 from data_pipeline.dataset import read_clips
 from data_pipeline.shards import Manifest
 from nwt_tf import presets
-from nwt_tf.bin.training import validation
 from nwt_tf.training.checkpoints import is_begun
+
+
+def trained_episodes(manifest, clip_frames=1):
+    """{name: the models' index} of the episodes that have training clips of so many frames: the
+    others' rows of an embedding stay random."""
+    left_out = manifest.config["validation_episodes"] + manifest.config["test_episodes"]
+    left_out += manifest.untrained
+    longest = {}
+    for clip_id, frames in manifest.clip_frames("train").items():
+        name = manifest.episode_of(clip_id)
+        longest[name] = max(frames, longest.get(name, 0))
+    left_out += [name for name, frames in longest.items() if frames < clip_frames]
+    return {name: index for index, name in enumerate(manifest.episodes) if name not in left_out}
 
 
 def footage(manifest, clip_frames):
     """What later stages need to know of the footage; episodes are {name: the models' index}, of
     those that have a training clip of so many frames."""
-    return {**manifest.config, "episodes": validation.trained_episodes(manifest, clip_frames)}
+    return {**manifest.config, "episodes": trained_episodes(manifest, clip_frames)}
 
 
 def training(config):

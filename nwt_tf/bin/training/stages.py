@@ -176,7 +176,7 @@ def train_prior(data_dir, workdir, config, num_gpus=None, init_preset=None):
         )
     section = presets.read_config(data_dir / DVAE_FOLDER)
     stride = 2 ** len(section["dvae"]["stages"])
-    episodes = validation.trained_episodes(manifest, settings.clip_frames)
+    episodes = preset_sections.trained_episodes(manifest, settings.clip_frames)
     known = section["footage"]["episodes"]
     footage = section["footage"] | {
         "episodes": {name: index for name, index in known.items() if name in episodes}

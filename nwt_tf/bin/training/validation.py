@@ -13,26 +13,13 @@ CLIPS = 8
 SEED = (0, 0)  # of samples: the same noise at every validation shows what has changed
 
 
-def trained_episodes(manifest, clip_frames=1):
-    """{name: the models' index} of the episodes that have training clips of so many frames: the
-    others' rows of an embedding stay random."""
-    left_out = manifest.config["validation_episodes"] + manifest.config["test_episodes"]
-    left_out += manifest.untrained
-    longest = {}  # of each episode, whose name its clips' ids begin with
-    for clip_id, frames in manifest.clip_frames("train").items():
-        name = clip_id.rpartition("_")[0]
-        longest[name] = max(frames, longest.get(name, 0))
-    left_out += [name for name, frames in longest.items() if frames < clip_frames]
-    return {name: index for index, name in enumerate(manifest.episodes) if name not in left_out}
-
-
 def held_out_clips(data_dir, manifest, trained):
     """The first clips of the validation split, of the training split where nothing is held out.
 
     Args:
         data_dir: of the clips.
         manifest: its Manifest.
-        trained: see trained_episodes; clips of others count as of none.
+        trained: see preset_sections.trained_episodes; clips of others count as of none.
     """
     split = "validation" if manifest.clip_frames("validation") else "train"
     if split == "train":
