@@ -126,7 +126,6 @@ class Comparison:
 
     model: ComparisonModel = dataclasses.field(default_factory=ComparisonModel)
     train: Train = dataclasses.field(default_factory=Train)
-    quantizers: tuple = ()
     batch_sizes: tuple = (8, 32, 128, 256)
     loss_weights: LossWeights = dataclasses.field(default_factory=LossWeights)
     temperatures: tuple = (1.0, 0.1)

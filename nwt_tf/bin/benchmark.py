@@ -30,49 +30,63 @@ from nwt_tf.bin import command
 
 FLAGS = flags.FlagValues()
 _WHAT = ["sizes", "train", "input", "generate", "attention"]
-flags.DEFINE_enum("what", "sizes", _WHAT, "What.", flag_values=FLAGS)
+flags.DEFINE_enum("what", "sizes", _WHAT, "What to measure.", flag_values=FLAGS)
 command.config_flag(FLAGS, "both", "paper", any_stage=True)
-flags.DEFINE_integer("height", 256, "Of random frames, in pixels.", 1, flag_values=FLAGS)
+flags.DEFINE_integer("height", 256, "train, generate: of random frames.", 1, flag_values=FLAGS)
 flags.DEFINE_integer("width", 224, "Likewise.", 1, flag_values=FLAGS)
 flags.DEFINE_string(
-    "data_dir", None, "Of train, input: shards, for a config of one stage.", flag_values=FLAGS
+    "data_dir", None, "train, input: shards, for a config of one stage.", flag_values=FLAGS
 )
-flags.DEFINE_list("grid", ["16", "14"], "Of train: Memcodes of a random frame.", flag_values=FLAGS)
-flags.DEFINE_integer("steps", 20, "Of train, input: timed steps.", 1, flag_values=FLAGS)
+flags.DEFINE_list("grid", ["16", "14"], "train: Memcodes of a random frame.", flag_values=FLAGS)
+flags.DEFINE_integer("steps", 20, "train, input: timed steps.", 1, flag_values=FLAGS)
 flags.DEFINE_integer(
-    "warmup", 3, "Of train: calls before; the first one compiles.", 1, flag_values=FLAGS
+    "warmup", 3, "train: calls before; the first one compiles.", 1, flag_values=FLAGS
 )
-flags.DEFINE_integer("num_gpus", None, "Of train: default all visible.", 1, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "num_gpus", None, "train: GPUs of each host; default: all visible ones.", 1, flag_values=FLAGS
+)
 flags.DEFINE_string(
-    "profile", None, "Of train: folder for a profile of the timed steps.", flag_values=FLAGS
+    "profile", None, "train: folder for a profile of the timed steps.", flag_values=FLAGS
 )
-flags.DEFINE_string("preset", None, "Of generate: preset or workdir.", flag_values=FLAGS)
-flags.DEFINE_float("fps", 30.0, "Of generate with random weights.", 1.0, flag_values=FLAGS)
-flags.DEFINE_list("batch_sizes", "1,8", "Of generate: streams at once.", flag_values=FLAGS)
-flags.DEFINE_integer("chunk_frames", 30, "Of generate: drawn at a time.", 1, flag_values=FLAGS)
-flags.DEFINE_integer("repeats", 10, "Of generate: chunks that are timed.", 1, flag_values=FLAGS)
+flags.DEFINE_string("preset", None, "generate: preset or workdir.", flag_values=FLAGS)
+flags.DEFINE_float("fps", 30.0, "generate: of random weights.", 1.0, flag_values=FLAGS)
+flags.DEFINE_list("batch_sizes", "1,8", "generate: streams at once.", flag_values=FLAGS)
+flags.DEFINE_integer("chunk_frames", 30, "generate: drawn at a time.", 1, flag_values=FLAGS)
+flags.DEFINE_integer("repeats", 10, "generate: chunks that are timed.", 1, flag_values=FLAGS)
 flags.DEFINE_list(
-    "sampling", "sequential", "Of generate: sequential, parallel (MAR, HAR).", flag_values=FLAGS
+    "sampling", "sequential", "generate: sequential, parallel (MAR, HAR).", flag_values=FLAGS
 )
 flags.DEFINE_enum(
     "precision", "bfloat16", ["float32", "mixed_bfloat16", "bfloat16"],
-    "Of generate; bfloat16 is also that of the weights.", flag_values=FLAGS,
+    "generate: bfloat16 is also that of the weights.", flag_values=FLAGS,
 )  # fmt: skip
 flags.DEFINE_float(
-    "terabytes", None, "A second, peak of the memory; known for some GPUs.", flag_values=FLAGS
+    "terabytes",
+    None,
+    "generate: a second, peak of the memory; default: known GPUs'.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_float(
-    "teraflops", None, "A second, peak in --precision; known for some GPUs.", flag_values=FLAGS
+    "teraflops",
+    None,
+    "generate: a second, peak in --precision; default: known GPUs'.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_integer(
-    "batch", 480, "Of attention: frames of 224 queries; a training step of the paper has 480.", 1,
+    "batch", 480, "attention: frames of 224 queries; a training step of the paper has 480.", 1,
     flag_values=FLAGS,
 )  # fmt: skip
 
 
 def main() -> None:
-    measures = (sizes, train, input_of_training, generate, attention)
-    dict(zip(_WHAT, measures, strict=True))[FLAGS.what]()
+    measures = {
+        "sizes": sizes,
+        "train": train,
+        "input": input_of_training,
+        "generate": generate,
+        "attention": attention,
+    }
+    measures[FLAGS.what]()
 
 
 def sizes() -> None:

@@ -247,8 +247,8 @@ def _help(name: str, flag_values: flags.FlagValues, doc: str) -> str:
         default = flag.default
         default = ",".join(map(str, default)) if isinstance(default, list) else default
         note = "required" if flag_name in required else f"default: {default}"
-        says = default is None and "default:" in flag.help  # what it is where it is not given
-        text = flag.help if says else f"{flag.help} ({note})"
+        unset = default is None and flag_name not in required  # its help says what that means
+        text = flag.help if unset else f"{flag.help} ({note})"
         lines.append(f"--[no]{flag_name}" if flag.boolean else f"--{flag_name}")
         lines += textwrap.wrap(text, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
     lines += ["", "NWT_TRACEBACK=1 in the environment shows where an error came from."]

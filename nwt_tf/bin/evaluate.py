@@ -67,9 +67,15 @@ flags.DEFINE_string(
     "data_dir", None, "Instead of --input_dir: shards, best with PNG frames.", flag_values=FLAGS
 )
 flags.DEFINE_string("split", "test", "Split of --data_dir.", flag_values=FLAGS)
-flags.DEFINE_enum("what", "reconstruction", [*MEASURES, "all"], "What.", flag_values=FLAGS)
+flags.DEFINE_enum(
+    "what", "reconstruction", [*MEASURES, "all"], "What to measure.", flag_values=FLAGS
+)
 flags.DEFINE_integer(
-    "max_clips", None, "Stop after so many clips (an episode).", 1, flag_values=FLAGS
+    "max_clips",
+    None,
+    "Stop after so many clips; control: styles copied an episode.",
+    1,
+    flag_values=FLAGS,
 )
 flags.DEFINE_string("output_dir", None, "codec: folder for table and curves.", flag_values=FLAGS)
 flags.DEFINE_string("sheet", None, "PNG to write.", flag_values=FLAGS)

@@ -17,7 +17,9 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "output_dir", None, "Folder of the model's versions.", flag_values=FLAGS, required=True
 )
-flags.DEFINE_integer("version", None, "Of the model; the next free one.", 1, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "version", None, "Of the model; default: the next free one.", 1, flag_values=FLAGS
+)
 flags.DEFINE_enum(
     "precision", "float32", ["float32", "mixed_bfloat16", "bfloat16"],
     "Of the computation; bfloat16 is also that of the weights.", flag_values=FLAGS,
@@ -39,17 +41,13 @@ def main() -> None:
     from nwt_tf.generation.audio_to_video import AudioToVideo
 
     start = time.monotonic()
-    model = AudioToVideo.from_preset(
-        FLAGS.preset, FLAGS.precision, chunk_frames=FLAGS.chunk_frames
-    )
+    model = AudioToVideo.from_preset(FLAGS.preset, FLAGS.precision, chunk_frames=FLAGS.chunk_frames)
     folder = export.save(
         model, FLAGS.output_dir, FLAGS.version, FLAGS.xla, FLAGS.warmup, FLAGS.guided
     )
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"wrote {folder}: {', '.join(export.load(folder)[0].signatures)}")
-    command.report(
-        saved_model=folder, megabytes=size / 1e6, seconds=time.monotonic() - start
-    )
+    command.report(saved_model=folder, megabytes=size / 1e6, seconds=time.monotonic() - start)
 
 
 if __name__ == "__main__":

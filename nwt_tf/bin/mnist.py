@@ -27,7 +27,7 @@ _INT32_MAX = 2**31 - 1  # TensorFlow's seeds
 
 FLAGS = flags.FlagValues()
 flags.DEFINE_enum(
-    "study", None, [*APPENDIX_A, *COMPARISONS], "What.", flag_values=FLAGS, required=True
+    "study", None, [*APPENDIX_A, *COMPARISONS], "Which study.", flag_values=FLAGS, required=True
 )
 flags.DEFINE_string("data_dir", None, "Folder with MNIST's idx files.", flag_values=FLAGS)
 flags.DEFINE_string(
@@ -36,9 +36,14 @@ flags.DEFINE_string(
 flags.DEFINE_string("output_dir", None, "Folder to write.", flag_values=FLAGS, required=True)
 flags.DEFINE_list("seeds", ["0", "1", "2"], "One training each.", flag_values=FLAGS)
 flags.DEFINE_list(
-    "only", None, "Of retrieval's objectives or of the quantisers: these.", flag_values=FLAGS
+    "only",
+    None,
+    "retrieval, quantizers: the objectives or quantisers to train; default: all.",
+    flag_values=FLAGS,
 )
-flags.DEFINE_list("batch_sizes", None, "Of the comparisons.", flag_values=FLAGS)
+flags.DEFINE_list(
+    "batch_sizes", None, "quantizers, gradient: default: the config's.", flag_values=FLAGS
+)
 command.config_flag(FLAGS, "mnist", "small")
 
 
@@ -125,8 +130,6 @@ def main() -> None:
 
 def _compare(comparison, config, folder, wanted):
     """The figures of a comparison, on digits or on frames."""
-    import dataclasses
-
     (settings,) = _trained(config).values()
     if FLAGS.data_dir:
         from nwt_tf.studies import mnist
@@ -137,8 +140,8 @@ def _compare(comparison, config, folder, wanted):
         train, test = (_frames(split, settings.max_frames) for split in ("train", "test"))
     if FLAGS.study == "gradient":
         return comparison.compare_gradients(train, test, settings, folder, wanted)
-    settings = dataclasses.replace(settings, quantizers=_chosen(list(comparison.QUANTIZERS)))
-    return comparison.compare_quantizers(train, test, settings, folder, wanted)
+    chosen = _chosen(list(comparison.QUANTIZERS))
+    return comparison.compare_quantizers(train, test, settings, folder, wanted, chosen)
 
 
 def _frames(split, limit):

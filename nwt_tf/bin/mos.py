@@ -45,10 +45,13 @@ flags.DEFINE_list(
 )
 flags.DEFINE_integer("clips", NUM_CLIPS, "build: episodes, one clip each.", 1, flag_values=FLAGS)
 flags.DEFINE_integer(
-    "raters", None, f"Ratings a sample, {NUM_RATERS} if not given.", 1, flag_values=FLAGS
+    "raters", None, f"Ratings a sample; default: {NUM_RATERS}.", 1, flag_values=FLAGS
 )
 flags.DEFINE_string(
-    "trap_speech", None, "build: folder with 1.wav to 5.wav; else espeak-ng.", flag_values=FLAGS
+    "trap_speech",
+    None,
+    "build: folder with 1.wav to 5.wav; default: espeak-ng speaks them.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_string("language", "English", "build: raters' mother tongue.", flag_values=FLAGS)
 flags.DEFINE_string("title", "Study of talking videos", "build: of the pages.", flag_values=FLAGS)
@@ -65,12 +68,16 @@ flags.DEFINE_float(
     1.0,
     flag_values=FLAGS,
 )
-flags.DEFINE_integer("num_workers", 0, "build: processes; 0: one a core.", 0, flag_values=FLAGS)
+flags.DEFINE_integer(
+    "num_workers", None, "build: processes; default: one a core.", 1, flag_values=FLAGS
+)
 flags.DEFINE_integer("seed", 0, "build: of the choice of clips.", flag_values=FLAGS)
 flags.DEFINE_string("host", "127.0.0.1", "serve: address to listen at.", flag_values=FLAGS)
 flags.DEFINE_integer("port", 8000, "serve: port; 0 takes a free one.", 0, 65535, flag_values=FLAGS)
 flags.DEFINE_list("results", [], "analyse, export: CSV files to add.", flag_values=FLAGS)
-flags.DEFINE_string("output_dir", None, "analyse, export: default is in SURVEY.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "output_dir", None, "analyse, export: default: within --survey.", flag_values=FLAGS
+)
 flags.DEFINE_list("pay", "0.35,0.40,0.60", "analyse: base, many, best a task.", flag_values=FLAGS)
 flags.DEFINE_string("base_url", None, "export: address of the clips' folder.", flag_values=FLAGS)
 

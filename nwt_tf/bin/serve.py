@@ -26,14 +26,14 @@ flags.DEFINE_string(
     "preset", None, "Preset or workdir of a prior.", flag_values=FLAGS, required=True
 )
 flags.DEFINE_string(
-    "title", None, "What the page calls the preset; else its own name.", flag_values=FLAGS
+    "title", None, "What the page calls the preset; default: its own name.", flag_values=FLAGS
 )
 flags.DEFINE_string("host", "127.0.0.1", "Address to listen at.", flag_values=FLAGS)
 flags.DEFINE_integer("port", 8000, "Port; 0 takes a free one.", 0, 65535, flag_values=FLAGS)
 flags.DEFINE_list(
     "hostnames",
     None,
-    "Names that browsers may call this server by; else this machine's own, or any with --host.",
+    "Names that browsers may call this server by; default: this machine's own, or any with --host.",
     flag_values=FLAGS,
 )
 flags.DEFINE_float("max_seconds", 60.0, "Longest sound.", 1.0, 3600.0, flag_values=FLAGS)

@@ -15,7 +15,7 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("workdir", None, "Folder of this training.", flag_values=FLAGS, required=True)
 flags.DEFINE_integer(
-    "num_gpus", None, "GPUs to use of each host; all visible ones by default.", 1, flag_values=FLAGS
+    "num_gpus", None, "GPUs to use of each host; default: all visible ones.", 1, flag_values=FLAGS
 )
 flags.DEFINE_string(
     "init_preset",

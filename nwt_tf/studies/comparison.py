@@ -31,21 +31,24 @@ SETTLING = 1000  # training pictures that statistics are measured on
 COLLAPSED = 0.25  # of the bits that codes could carry: below, a run counts as collapsed
 
 
-def compare_quantizers(train_pictures, test_pictures, config, folder, seeds):
+def compare_quantizers(
+    train_pictures, test_pictures, config, folder, seeds, quantizers=tuple(QUANTIZERS)
+):
     """Every quantiser at every batch size.
 
     Args:
         train_pictures, test_pictures: uint8 [N, height, width, channels].
-        config: a configs.mnist.ComparisonConfig.
+        config: a configs.mnist.Comparison.
         folder: pathlib folder for runs.
         seeds: ints.
+        quantizers: of QUANTIZERS.
 
     Returns:
         {quantiser: {batch size: {figure: {"mean", "spread", "runs"}, "collapses": n}}}; see
         `measure` for the figures.
     """
     found, data = {}, fingerprint(train_pictures, test_pictures)
-    for name in config.quantizers:
+    for name in quantizers:
         found[name] = {}
         for batch_size in config.batch_sizes:
 
@@ -166,4 +169,5 @@ def _plain(config, name, data):
     """What makes two runs of a quantiser the same: others and their weights do not matter."""
     settings = dataclasses.asdict(config) | {"data": data}
     settings["loss_weights"] = settings["loss_weights"][name]
-    return {name: settings[name] for name in settings if name not in ("quantizers", "batch_sizes")}
+    del settings["batch_sizes"]
+    return settings

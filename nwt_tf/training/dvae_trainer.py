@@ -75,7 +75,7 @@ class DVAETrainer(Trainer):
         normalize_features=False,
         score_drift=0.0,
         motion_share=0.0,
-        episode_dropout=0.1,
+        episode_dropout=0.0,
         rematerialise_critics=False,
         mixed_critics=False,
         jit_compile=False,

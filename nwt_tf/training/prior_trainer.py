@@ -84,7 +84,7 @@ class PriorTrainer(Trainer):
         history_warmup=0,
         sound_dropout=0.0,
         window_frames=0,
-        episode_dropout=0.1,
+        episode_dropout=0.0,
         jit_compile=False,
         **kwargs,
     ):

@@ -43,7 +43,6 @@ def test_runs_of_other_pictures_are_refused(tmp_path, monkeypatch, compare):
     curve = SimpleNamespace(steps=[1], l1=[0.5])
     monkeypatch.setattr(comparison, "_run", lambda *_: ({"psnr": 9.0, "collapsed": False}, curve))
     config = get_config("tiny").frames
-    config.quantizers = ("vq",)
     first, second = np.zeros((2, 8, 8, 3), np.uint8), np.ones((2, 8, 8, 3), np.uint8)
     found = compare(first, second, config, tmp_path, [0])
     assert compare(first, second, config, tmp_path, [0]) == found

@@ -29,7 +29,7 @@ def build(
     upper_share: float,
     seed: int,
     trap_speech: str | None,
-    num_workers: int,
+    num_workers: int | None,
     consent: str | None,
     title: str,
     contact: str,

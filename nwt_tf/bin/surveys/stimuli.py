@@ -193,7 +193,7 @@ def noisy(frames: Iterator[np.ndarray], deviation: float) -> Iterator[np.ndarray
         yield np.clip(frame + noise + 0.5, 0, 255).astype(np.uint8)
 
 
-def write_stimuli(stimuli, sources, voices, folder: Path, num_workers: int) -> int:
+def write_stimuli(stimuli, sources, voices, folder: Path, num_workers: int | None) -> int:
     """Writes what is not there yet, and removes clips of earlier builds.
 
     Args:
@@ -201,7 +201,7 @@ def write_stimuli(stimuli, sources, voices, folder: Path, num_workers: int) -> i
         sources: {system: {clip: file}}.
         voices: {score: sound}.
         folder: for the clips.
-        num_workers: processes.
+        num_workers: processes; None: one a core.
 
     Returns:
         How many were written.
