@@ -35,7 +35,6 @@ class Loss:
     gan: float = 5e-3  # gamma
     head_start: int = 300  # steps on the pixels, while the critic learns its first features
     classification: float = 50.0
-    label_smoothing: float = 0.0  # of the digits' targets; not in the paper
     normalize_features: bool = True
     score_drift: float = 1e-3
 

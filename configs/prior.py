@@ -10,13 +10,13 @@ episodes come from the extracted codes.
 import dataclasses
 
 from configs.prior_fields import (
-    HeadConfig,
-    HeadModel,
+    FARModel,
+    HARConfig,
+    HARModel,
     Loss,
-    Model,
+    MARConfig,
+    MARModel,
     PriorConfig,
-    RasterConfig,
-    RasterModel,
     Train,
 )
 
@@ -32,12 +32,12 @@ def paper():
 
 def paper_mar():
     """Table 6 and C.2.2 as printed."""
-    return RasterConfig()
+    return MARConfig()
 
 
 def paper_har():
     """Table 6 with a network over the heads behind it."""
-    return HeadConfig()
+    return HARConfig()
 
 
 def small():
@@ -47,7 +47,7 @@ def small():
     footage is learnt by heart otherwise. Figures: docs/results.md.
     """
     return PriorConfig(
-        model=Model(
+        model=FARModel(
             episode_dim=16,
             audio_widths=(96, 96, 96, 128, 128, 128, 192),
             audio_pyramid=(64, 48),
@@ -87,7 +87,7 @@ def small_causal():
 def small_mar():
     """MAR of 8 M parameters for 16x14 Memcodes of GRID; bfloat16."""
     config = small()
-    model = RasterModel(
+    model = MARModel(
         episode_dim=16,
         audio_widths=config.model.audio_widths,
         audio_pyramid=(48, 32, 16, 16),
@@ -103,24 +103,24 @@ def small_mar():
         ),
     )
     train = dataclasses.replace(config.train, batch_size=16, clip_frames=32, learning_rate=5e-4)
-    return RasterConfig(model, config.loss, train)
+    return MARConfig(model, config.loss, train)
 
 
 def small_har():
     """`small_mar` with a network over the heads behind it."""
     config = small_mar()
-    return HeadConfig(_head_model(config.model, 96), config.loss, config.train)
+    return HARConfig(_head_model(config.model, 96), config.loss, config.train)
 
 
 def _head_model(model, head_width):
     arguments = {**dataclasses.asdict(model), "kind": "har", "head_width": head_width}
-    return HeadModel(**arguments)
+    return HARModel(**arguments)
 
 
 def tiny():
     """Seconds on a CPU, for tests, most of them for tracing: one block where Table 5 has three."""
     return PriorConfig(
-        model=Model(
+        model=FARModel(
             episode_dim=4,
             audio_widths=(8,) * 7,
             audio_pyramid=(8, 8),
@@ -152,7 +152,7 @@ def tiny():
 def tiny_mar():
     """MAR at the width of `tiny`."""
     config = tiny()
-    model = RasterModel(
+    model = MARModel(
         episode_dim=4,
         audio_widths=(8,) * 7,
         audio_pyramid=(8, 8, 4),
@@ -163,13 +163,13 @@ def tiny_mar():
         projection=16,
         blocks=(((16, 1), (16, 2)), ((16, 4), (16, 16))),
     )
-    return RasterConfig(model, config.loss, config.train)
+    return MARConfig(model, config.loss, config.train)
 
 
 def tiny_har():
     """HAR at the width of `tiny`."""
     config = tiny_mar()
-    return HeadConfig(_head_model(config.model, 8), config.loss, config.train)
+    return HARConfig(_head_model(config.model, 8), config.loss, config.train)
 
 
 def demo():
@@ -182,7 +182,7 @@ def demo():
     Figures: docs/results.md.
     """
     config = tiny()
-    config.model = Model(
+    config.model = FARModel(
         episode_dim=8,
         audio_widths=(32,) * 7,
         audio_pyramid=(16, 16),

@@ -4,7 +4,7 @@ import dataclasses
 
 
 @dataclasses.dataclass
-class Model:
+class FARModel:
     """Arguments of nwt_tf.models.far.FAR; the defaults are Table 5."""
 
     kind: str = "far"
@@ -24,7 +24,7 @@ class Model:
 
 
 @dataclasses.dataclass
-class RasterModel:
+class MARModel:
     """Arguments of nwt_tf.models.mar.MAR; the defaults are Table 6."""
 
     kind: str = "mar"
@@ -35,7 +35,7 @@ class RasterModel:
     style_widths: tuple = (256, 512, 512, 512)
     style_pyramid: tuple = (256, 128, 64, 64)
     embedding_dim: int = 64
-    causal_audio: bool = False  # see Model
+    causal_audio: bool = False  # see FARModel
     normalize_audio: bool = False
     projection: int = 512
     blocks: tuple = (
@@ -47,7 +47,7 @@ class RasterModel:
 
 
 @dataclasses.dataclass
-class HeadModel(RasterModel):
+class HARModel(MARModel):
     """Arguments of nwt_tf.models.har.HAR; the paper names it and gives no table."""
 
     kind: str = "har"
@@ -101,20 +101,20 @@ class Train:
 class PriorConfig:
     """One experiment."""
 
-    model: Model = dataclasses.field(default_factory=Model)
+    model: FARModel = dataclasses.field(default_factory=FARModel)
     loss: Loss = dataclasses.field(default_factory=Loss)
     train: Train = dataclasses.field(default_factory=Train)
 
 
 @dataclasses.dataclass
-class RasterConfig(PriorConfig):
+class MARConfig(PriorConfig):
     """An experiment with MAR."""
 
-    model: RasterModel = dataclasses.field(default_factory=RasterModel)
+    model: MARModel = dataclasses.field(default_factory=MARModel)
 
 
 @dataclasses.dataclass
-class HeadConfig(PriorConfig):
+class HARConfig(PriorConfig):
     """An experiment with HAR."""
 
-    model: HeadModel = dataclasses.field(default_factory=HeadModel)
+    model: HARModel = dataclasses.field(default_factory=HARModel)

@@ -305,17 +305,26 @@ def build_dataset(
         shard_bytes = round(shard_megabytes * 1e6)
         drops_flagged = review_file is not None and undecided_flagged == "drop"
         with new_dataset(output_dir) as data_dir:
-            splits, reasons, trained = _write_shards(
-                *(footage, data_dir, shard_bytes, split_of),
-                lambda clip_id: drops_flagged and clip_id not in decisions,
-                skips,
+            splits, suggested, trained = _write_shards(
+                footage,
+                data_dir,
+                shard_bytes,
+                split_of,
+                drop_if_flagged=lambda clip_id: drops_flagged and clip_id not in decisions,
+                skips=skips,
             )
             if not any(splits.values()):
                 raise skips.nothing_left("clips", planned=every)
             untrained = [name for name in clip_ids if name not in trained]
             manifest = Manifest(
-                *(config, _versions(), list(clip_ids), splits),
-                *(skips.files, skips.clips, reasons, untrained),
+                config=config,
+                versions=_versions(),
+                episodes=list(clip_ids),
+                splits=splits,
+                skipped_files=skips.files,
+                skipped_clips=skips.clips,
+                suggestions=suggested,
+                untrained=untrained,
             )
             manifest.save(data_dir)
         footage.remove_parts()

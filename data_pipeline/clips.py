@@ -11,7 +11,7 @@ import numpy as np
 
 from data_pipeline.containers import check_whole, open_container
 from data_pipeline.crop import crop_box
-from data_pipeline.media import decode_frames, index_frames, probe, sound_stretches
+from data_pipeline.media import MediaInfo, decode_frames, index_frames, probe, sound_stretches
 from data_pipeline.mel import SAMPLE_RATE, log_mel, mel_spectrogram
 from data_pipeline.overlays import mask_overlays
 from data_pipeline.resample import PictureScaler, Planes, at_constant_rate, num_output_frames
@@ -95,6 +95,21 @@ class ClipSettings:
         if missing:
             raise ValueError(f"the footage settings lack {', '.join(missing)}")
         return cls(**stated)
+
+    def fitting(self, info: MediaInfo, path: str | os.PathLike) -> "ClipSettings":
+        """The settings for one video: of the frames' very size, such as one that was generated, it
+        is not cropped again.
+
+        Raises:
+            ValueError: The video is too small for its crop.
+        """
+        if (info.height, info.width) == (self.height, self.width):
+            return dataclasses.replace(self, crop=(0, 0, 0, 0), mask_overlays=False)
+        try:
+            crop_box(self.crop, info.height, info.width)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        return self
 
     def scaler(self, planes: bool = False) -> PictureScaler:
         """From decoded frames to the pictures of a clip, RGB or planes."""

@@ -50,31 +50,31 @@ def index_frames(path: str | os.PathLike) -> FrameIndex:
     with open_container(path) as container:
         stream = required_stream(container, "video", path)
         origin, base = origin_of(container), float(stream.time_base)
-        packets = [  # not the packets themselves, which hold their data
+        told = [  # not the packets themselves, which hold their data
             (packet.pts, packet.dts, packet.is_keyframe, packet.is_discard)
             for packet in packets_of(container, stream)
             if packet.size
         ]
-        timed = all(pts is not None for pts, *_ in packets)
-        if timed:
-            shown = [(pts, key) for pts, _, key, discard in packets if not discard]
-            entries = {pts: (pts, dts) for pts, dts, key, _ in packets if key}
+        has_times = all(pts is not None for pts, *_ in told)
+        if has_times:
+            shown = [(pts, key) for pts, _, key, discard in told if not discard]
+            entries = {pts: (pts, dts) for pts, dts, key, _ in told if key}
             # An edit list may begin between key frames: the packets before are decoded, not shown.
-            before = [(pts, dts) for pts, dts, key, discard in packets if key and discard]
+            before = [(pts, dts) for pts, dts, key, discard in told if key and discard]
             if shown and before and not shown[0][1]:
                 first = min(pts for pts, _ in shown)
                 shown.append((first, True))
                 entries[first] = before[-1]
         else:  # AVI with B-frames: only decoding tells
             container.seek(0)
-            packets = packets_of(container, stream)
-            shown = [(frame.pts, frame.key_frame) for frame in decoded(packets)]
+            frames = decoded(packets_of(container, stream))
+            shown = [(frame.pts, frame.key_frame) for frame in frames]
     if not shown:
         raise ValueError(f"{path}: has a video stream without any frames")
-    _check_order(path, [dts for _, dts, *_ in packets if dts is not None], base)
+    _check_order(path, [dts for _, dts, *_ in told if dts is not None], base)
     keys = sorted({pts for pts, key in shown if key}) or [min(pts for pts, _ in shown)]
     starts = None
-    if timed and all(entries.get(key, (0, None))[1] is not None for key in keys):
+    if has_times and all(entries.get(key, (0, None))[1] is not None for key in keys):
         starts = tuple(entries[key] for key in keys)
     times = np.unique([pts for pts, _ in shown]) * base - origin
     key_times = np.array(keys) * base - origin

@@ -49,7 +49,6 @@ class MediaInfo:
     width are those of the upright picture.
     """
 
-    has_video: bool
     has_audio: bool
     fps: float
     height: int
@@ -82,7 +81,6 @@ def probe(path: str | os.PathLike, require: Iterable[str] = (), whole: bool = Fa
         if first is not None and turns(first.rotation) in (90, 270):
             height, width = width, height
         return MediaInfo(
-            has_video=video is not None,
             has_audio=audio is not None,
             fps=float(video.average_rate or video.guessed_rate or 0) if video else 0.0,
             height=height,

@@ -1,13 +1,11 @@
 """A reference video as a model sees footage: cropped, masked, scaled, at the training's rate."""
 
-import dataclasses
 import os
 from collections.abc import Iterator
 
 import numpy as np
 
 from data_pipeline.clips import ClipSettings
-from data_pipeline.crop import crop_box
 from data_pipeline.media import decode_frames, index_frames, probe
 from data_pipeline.resample import at_constant_rate, num_output_frames
 
@@ -19,12 +17,9 @@ _CLIP_SECONDS = 8.0  # about the paper's mean clip
 def reference_clips(path: str | os.PathLike, settings: ClipSettings) -> Iterator[np.ndarray]:
     """The pictures of a reference, its first minute; it needs no sound.
 
-    A video that has exactly the settings' size already, such as one that was generated, is not
-    cropped again.
-
     Args:
         path: video file.
-        settings: of the training's footage.
+        settings: of the training's footage; see ClipSettings.fitting.
 
     Yields:
         uint8 [T, height, width, 3] of one length, give or take a frame, of at most 8 s.
@@ -32,13 +27,7 @@ def reference_clips(path: str | os.PathLike, settings: ClipSettings) -> Iterator
     Raises:
         ValueError, OSError: no video, one shorter than half a second, or too small for the crop.
     """
-    info = probe(path, require=("video",))
-    if (info.height, info.width) == (settings.height, settings.width):
-        settings = dataclasses.replace(settings, crop=(0, 0, 0, 0), mask_overlays=False)
-    try:
-        crop_box(settings.crop, info.height, info.width)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    settings = settings.fitting(probe(path, require=("video",)), path)
     index, fps = index_frames(path), settings.fps
     start, seconds = index.times[0], index.times[-1] + index.frame_seconds - index.times[0]
     if seconds < MIN_SECONDS:

@@ -19,7 +19,7 @@ BEST = "best.json"  # in a workdir's folder of its best presets: which they are,
 SHIPPED = Path(__file__).parent / "pretrained"
 MAX_FILE_BYTES = 15_000_000  # a weight archive is split above this
 STORAGES = ("float32", "float16", "int8")
-SECTIONS = {"dvae", "prior", "codes", "training"}  # of config.json, beside footage
+OBJECTS = {"dvae", "prior", "codes", "training"}  # of config.json; footage is read_footage's
 _TAG = ":of"  # in each of several archives of a part: a fingerprint of the whole part
 STATISTICS = ("mean", "variance")  # of FeatureNorm: float32, for what divides must not round to 0
 
@@ -61,7 +61,7 @@ def read_config(name_or_dir):
     found = config.get("format") if isinstance(config, dict) else None
     if found != FORMAT:
         raise ValueError(f"{path} has format {found}; this version of nwt_tf reads {FORMAT}.")
-    for section in SECTIONS & config.keys():
+    for section in OBJECTS & config.keys():
         if not isinstance(config[section], dict):
             raise ValueError(f"{path} must have an object as its section {section!r}.")
     return config

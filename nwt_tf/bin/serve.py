@@ -196,9 +196,10 @@ def warm_up(studio) -> float:
     a later one, drawn as the preset recommends."""
     import numpy as np
 
+    from data_pipeline.mel import SAMPLE_RATE
     from nwt_tf.serving.film import film
 
-    noise = np.float32(0.1 * np.random.default_rng(0).normal(size=2 * 24_000))
+    noise = np.float32(0.1 * np.random.default_rng(0).normal(size=2 * SAMPLE_RATE))
     options = {"style": studio.model.style_of("none")}
     other = {"guidance": 1.0 if studio.model.draws.guided else 2.0}
     for more in (other, {}, {}):

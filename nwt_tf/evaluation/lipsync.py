@@ -26,15 +26,15 @@ _MAP_ROWS = 32
 _REGION_SHARE = 2 / 3  # of the map's peak, at which the mouth's region ends
 
 
-def grey(video, rows=ROWS):
-    """Grey levels reduced to at most so many rows by area: uint8 [T, H, W, 3] -> float32 [T, h, w].
+def grey(video):
+    """Grey levels reduced to at most ROWS rows by area: uint8 [T, H, W, 3] -> float32 [T, h, w].
 
     The mean of the three channels; smaller pictures keep their size.
     """
     import cv2
 
     height, width = video.shape[1:3]
-    rows = min(rows, height)
+    rows = min(ROWS, height)
     size = (max(1, round(rows * width / height)), rows)
     frames = [cv2.resize(np.float32(f.mean(-1)), size, interpolation=cv2.INTER_AREA) for f in video]
     return np.stack(frames)

@@ -47,19 +47,18 @@ def picture_measures(truth, other):
     }
 
 
-def bd_rate(anchor, other, measure="ssim"):
-    """Bjontegaard's mean difference of rates at equal quality, in percent.
+def bd_rate(anchor, other):
+    """Bjontegaard's mean difference of rates at equal SSIM, in percent.
 
-    Logarithms of the rates are interpolated by monotone cubics (PCHIP) over the quality.
+    Logarithms of the rates are interpolated by monotone cubics (PCHIP) over the SSIM.
 
     Args:
         anchor, other: curves, lists of Point.figures(), two points and more.
-        measure: of MEASURES.
 
     Returns:
         Percent, negative where `other` takes fewer bits; None where the curves share no quality.
     """
-    curves = [_monotone(curve, measure) for curve in (anchor, other)]
+    curves = [_monotone(curve) for curve in (anchor, other)]
     low = max(quality[0] for quality, _ in curves)
     high = min(quality[-1] for quality, _ in curves)
     if min(len(quality) for quality, _ in curves) < 2 or high <= low:
@@ -73,23 +72,23 @@ def bd_rate(anchor, other, measure="ssim"):
     return 100.0 * (math.exp(means[1] - means[0]) - 1.0)
 
 
-def rate_at(curve, quality, measure="ssim"):
-    """Kilobits a second that a curve takes for a quality, interpolated as for bd_rate; None where
+def rate_at(curve, ssim):
+    """Kilobits a second that a curve takes for an SSIM, interpolated as for bd_rate; None where
     it does not reach there."""
-    qualities, rates = _monotone(curve, measure)
-    if len(qualities) < 2 or not qualities[0] <= quality <= qualities[-1]:
+    qualities, rates = _monotone(curve)
+    if len(qualities) < 2 or not qualities[0] <= ssim <= qualities[-1]:
         return None
     from scipy.interpolate import PchipInterpolator
 
-    return math.exp(float(PchipInterpolator(qualities, rates)(quality)))
+    return math.exp(float(PchipInterpolator(qualities, rates)(ssim)))
 
 
-def _monotone(curve, measure):
+def _monotone(curve):
     """(quality ascending, log rate) of the points that no cheaper point reaches."""
     quality, rates, best = [], [], -math.inf
-    for point in sorted(curve, key=lambda point: (point["kbps"], -point[measure])):
-        if point[measure] > best:
-            best = point[measure]
+    for point in sorted(curve, key=lambda point: (point["kbps"], -point["ssim"])):
+        if point["ssim"] > best:
+            best = point["ssim"]
             quality.append(best)
             rates.append(math.log(point["kbps"]))
     return np.array(quality), np.array(rates)
@@ -104,12 +103,11 @@ def draw_curves(path, curves, title):
         title: above.
     """
     import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(1, len(MEASURES), figsize=(15, 5.5))
-    colours = pyplot.get_cmap("tab20").colors
+    figure = Figure(figsize=(15, 5.5), layout="tight")
+    axes = figure.subplots(1, len(MEASURES))
+    colours = matplotlib.colormaps["tab20"].colors
     for axis, measure, label in zip(axes, MEASURES, ("SSIM", "MS-SSIM", "PSNR / dB"), strict=True):
         for i, (name, points) in enumerate(curves.items()):
             points = sorted(points, key=lambda point: point["kbps"])
@@ -128,9 +126,7 @@ def draw_curves(path, curves, title):
         axis.grid(alpha=0.3, which="both")
     axes[-1].legend(fontsize=8)
     figure.suptitle(title)
-    figure.tight_layout()
     figure.savefig(path, format="png", dpi=110)
-    pyplot.close(figure)
 
 
 def table(coders):

@@ -9,28 +9,14 @@ from nwt_tf.generation.choice import options_of
 from nwt_tf.generation.listening import Listening
 from nwt_tf.generation.parallel import sampler_of
 from nwt_tf.generation.rendering import Rendering
-from nwt_tf.generation.streaming import MIN_SECONDS, Session
-from nwt_tf.layers.mel import SAMPLE_RATE
+from nwt_tf.generation.streaming import Session
+from nwt_tf.generation.waveforms import check_audible, check_finite, check_length
 from nwt_tf.models import priors
 from nwt_tf.models.dvae import DVAE
 from nwt_tf.models.input_checks import check_codes
 
 CHUNK_FRAMES = 16
 MAX_CHUNK_FRAMES = 10_000  # a chunk is held in memory
-SILENCE = 1e-4  # peak amplitude under which a waveform counts as silent
-
-
-def check_audible(waveform):
-    """Refuses silence.
-
-    Args:
-        waveform: float [N], any N above 0.
-
-    Raises:
-        ValueError: no sample is above SILENCE.
-    """
-    if np.abs(waveform).max() < SILENCE:
-        raise ValueError("The sound is silent: there is no speech to follow.")
 
 
 class AudioToVideo:
@@ -181,13 +167,8 @@ class AudioToVideo:
         """
         if waveform.ndim != 1:
             raise ValueError(f"waveform must be mono, [N]. Received: shape {waveform.shape}")
-        seconds = len(waveform) / SAMPLE_RATE
-        if seconds < MIN_SECONDS:
-            raise ValueError(
-                f"The sound is {seconds:.3f} s long; at least {MIN_SECONDS} s are needed."
-            )
-        if not np.isfinite(waveform).all():
-            raise ValueError("The sound has samples that are not finite.")
+        check_length(len(waveform))
+        check_finite(waveform)
         check_audible(waveform)
 
     def session(

@@ -108,18 +108,14 @@ class FasterSampler(Sampler):
 
     Args:
         prior: a built MAR or HAR.
-        jit_compile: see Sampler.
 
     Attributes:
         seconds: {name: of the first chunk}, once it is drawn.
     """
 
-    def __init__(self, prior, jit_compile=None):
-        super().__init__(prior, jit_compile, rows=1)
-        self._candidates = {
-            "sequential": Sampler(prior, jit_compile),
-            "parallel": ParallelSampler(prior, jit_compile),
-        }
+    def __init__(self, prior):
+        super().__init__(prior, rows=1)
+        self._candidates = {"sequential": Sampler(prior), "parallel": ParallelSampler(prior)}
         self._chosen, self.seconds = None, {}
 
     def chunk(self, conditioning, state, frames, options, narrowed=None, guided=None):

@@ -9,10 +9,9 @@ import tensorflow as tf
 
 from nwt_tf.files import whole
 from nwt_tf.generation.choice import Options
-from nwt_tf.layers.mel import SAMPLE_RATE
+from nwt_tf.generation.waveforms import check_finite, check_length
 
 FORMAT = 1  # of a snapshot
-MIN_SECONDS = 0.2
 
 
 class Session:
@@ -55,26 +54,21 @@ class Session:
 
         Raises:
             ValueError: for samples that are not mono or not finite, sound after the end, or an end
-                before MIN_SECONDS.
+                before waveforms.MIN_SECONDS.
         """
         samples = np.asarray(samples, np.float32)
         if self.finished:
             raise ValueError("The session is finished: its sound has ended.")
         if samples.ndim != 1:
             raise ValueError(f"sound must be mono, [N]. Received: shape {samples.shape}")
-        if not np.isfinite(samples).all():
-            raise ValueError("The sound has samples that are not finite.")
+        check_finite(samples)
         self.received += len(samples)
         self.waiting = np.concatenate([self.waiting, samples])
         while len(self.waiting) >= (missing := self._missing()):
             piece, self.waiting = self.waiting[:missing], self.waiting[missing:]
             yield from self._listen(piece, False)
         if last:
-            seconds = self.received / SAMPLE_RATE
-            if seconds < MIN_SECONDS:
-                raise ValueError(
-                    f"The sound is {seconds:.3f} s long; at least {MIN_SECONDS} s are needed."
-                )
+            check_length(self.received)
             self.finished = True
             piece, self.waiting = self.waiting, self.waiting[:0]
             yield from self._listen(piece, True)

@@ -170,10 +170,7 @@ def _train(dvae, digits, config, seed, objective):
         critic(tf.zeros((1, *dvae.picture_shape)))
     elif objective == "class":
         critic = _critic(config)
-        arguments = {
-            "classification": loss.classification,
-            "label_smoothing": loss.label_smoothing,
-        }
+        arguments = {"classification": loss.classification}
     elif objective == "classifier":
         critic, arguments = _classifier(digits, config, seed), {"train_critic": False}
     if objective in ("class", "classifier"):
@@ -214,7 +211,7 @@ def _classifier(digits, config, seed):
         batch_size=config.train.classifier_batch,
         learning_rate=config.train.classifier_rate,
     )
-    trainer = ClassifierTrainer(critic, config.loss.label_smoothing, seed=seed)
+    trainer = ClassifierTrainer(critic, seed=seed)
     train(trainer, digits.train_images, digits.train_labels, settings)
     _check_finite(trainer, "the classifier", "classifier_rate")
     return critic

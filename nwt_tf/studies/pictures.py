@@ -10,19 +10,19 @@ from nwt_tf.files import whole
 _INK = "#33303c"
 
 
-def mosaic(images, gap=2, background=255):
+def mosaic(images, gap=2):
     """Pictures in rows and columns as one.
 
     Args:
         images: uint8 [rows, columns, H, W, C], C 1 or 3.
-        gap: pixels between them, of the colour `background`.
+        gap: pixels between them, white.
 
     Returns:
         uint8 [rows * (H + gap) - gap, columns * (W + gap) - gap, C].
     """
     rows, columns, height, width, channels = images.shape
     shape = (rows * (height + gap), columns * (width + gap), channels)
-    sheet = np.full(shape, background, np.uint8)
+    sheet = np.full(shape, 255, np.uint8)
     for row in range(rows):
         for column in range(columns):
             top, left = row * (height + gap), column * (width + gap)

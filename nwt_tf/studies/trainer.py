@@ -9,6 +9,8 @@ from nwt_tf.training.distribution import split_seed
 from nwt_tf.training.schedules import annealed_beta
 from nwt_tf.training.trainer import Trainer
 
+PENALTY = 10.0  # lambda of equation 9
+
 
 def batches(pictures, labels, batch_size, seed):
     """Endless shuffled batches out of memory: {"pictures": uint8 [B, ...], "labels": int32 [B]}."""
@@ -50,17 +52,15 @@ class StudyTrainer(OneDeviceTrainer):
     Args:
         autoencoder: an Autoencoder.
         critic: a Critic, a DigitCritic, or None.
-        recon, gan: weights.
+        gan: weight.
         quantizer: (first, last) weight of the quantiser's own loss, for Memcodes the KL of
             equations 4 and 8. It moves from one to the other like the annealed beta. (0, w) is the
             paper's annealing; a strong start keeps codes from settling on one value for all
             pictures while the decoder still learns their mean.
         classification: weight of the digits' cross entropy in the critic's loss (dVAE-Class).
-        label_smoothing: share of that cross entropy's targets that is spread over all digits, so
-            that pictures of one digit come closer together in the features. Not in the paper.
         penultimate: reconstruction loss on the critic's last feature map alone (dVAE-Class).
         train_critic: False keeps a critic as it came: a pre-trained classifier.
-        gradient_penalty, normalize_features, score_drift: see DVAETrainer.
+        normalize_features, score_drift: see DVAETrainer.
         head_start: steps in which the autoencoder learns the pixels (equation 4) while the critic
             learns already. In the features of a critic that knows nothing yet, a blank picture is
             the best, and its tanh has no gradient left.
@@ -80,14 +80,11 @@ class StudyTrainer(OneDeviceTrainer):
         autoencoder,
         critic=None,
         *,
-        recon=1.0,
         gan=5e-3,
         quantizer=(1.0, 1.0),
         classification=0.0,
-        label_smoothing=0.0,
         penultimate=False,
         train_critic=True,
-        gradient_penalty=10.0,
         normalize_features=True,
         score_drift=1e-3,
         head_start=0,
@@ -100,13 +97,10 @@ class StudyTrainer(OneDeviceTrainer):
         super().__init__(**kwargs)
         self.autoencoder, self.critic = autoencoder, critic
         self.weights_of = {
-            "recon": recon,
             "gan": gan,
             "classification": classification,
-            "gradient_penalty": gradient_penalty,
             "score_drift": score_drift,
         }
-        self.label_smoothing = label_smoothing
         self.penultimate = penultimate
         self.train_critic = critic is not None and train_critic
         self.normalize_features = normalize_features
@@ -164,11 +158,7 @@ class StudyTrainer(OneDeviceTrainer):
             if self.critic is not None and self.head_start:
                 led = tf.cast(self.step >= self.head_start, tf.float32)
                 recon, gan = led * recon + (1.0 - led) * pixel_l1, led * gan
-            loss = (
-                weights["recon"] * recon
-                + weights["gan"] * gan
-                + self.quantizer_weight() * quantized.loss
-            )
+            loss = recon + weights["gan"] * gan + self.quantizer_weight() * quantized.loss
         variables = self.autoencoder.trainable_variables
         gradients = tape.gradient(loss, variables)
         updates = [(self.optimizer, gradients, variables)]
@@ -195,20 +185,19 @@ class StudyTrainer(OneDeviceTrainer):
         )
         total = (
             losses.wasserstein_loss([real_scores], [fake_scores])
-            + weights["gradient_penalty"] * penalty
+            + PENALTY * penalty
             + weights["score_drift"] * losses.score_drift([real_scores])
         )
         if weights["classification"]:
             total += weights["classification"] * cross_entropy(
-                self.critic.classify(features), labels, self.label_smoothing
+                self.critic.classify(features), labels
             )
         return total
 
 
-def cross_entropy(logits, labels, smoothing=0.0):
-    """Mean over the batch: logits float32 [N, classes], labels int32 [N], smoothing's share."""
-    classes = logits.shape[-1]
-    targets = (1.0 - smoothing) * tf.one_hot(labels, classes) + smoothing / classes
+def cross_entropy(logits, labels):
+    """Mean over the batch: logits float32 [N, classes], labels int32 [N]."""
+    targets = tf.one_hot(labels, logits.shape[-1])
     return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
 
 
@@ -217,16 +206,16 @@ class ClassifierTrainer(OneDeviceTrainer):
 
     LOGS = ("cross_entropy",)
 
-    def __init__(self, critic, label_smoothing=0.0, **kwargs):
+    def __init__(self, critic, **kwargs):
         super().__init__(**kwargs)
-        self.critic, self.label_smoothing = critic, label_smoothing
+        self.critic = critic
         self.built = True
 
     def train_step(self, batch):
         with tf.GradientTape() as tape:
             features, _ = self.critic(to_unit_range(batch["pictures"]))
             logits = self.critic.classify(features[-1])
-            loss = cross_entropy(logits, batch["labels"], self.label_smoothing)
+            loss = cross_entropy(logits, batch["labels"])
         variables = [*_variables(self.critic.hidden), *self.critic.class_layer.trainable_variables]
         updates = [(self.optimizer, tape.gradient(loss, variables), variables)]
         return self.finish_step({"cross_entropy": loss}, updates)

@@ -45,7 +45,6 @@ class DVAETrainer(Trainer):
         Others: see Trainer.
     """
 
-    SCALARS = (tf.TensorSpec(()), tf.TensorSpec(()))  # losses_and_gradients' last
     NORMS = ("critic/gradient_norm", "gradient_norm")
     LOGS = (
         "recon",

@@ -70,7 +70,6 @@ class PriorTrainer(Trainer):
         Others: see Trainer.
     """
 
-    SCALARS = (tf.TensorSpec(()), tf.TensorSpec(()))  # losses_and_gradients' last
     NORMS = ("gradient_norm",)
     LOGS = ("code", "style_kl", "bits_per_code", *NORMS)
 

@@ -221,7 +221,7 @@ def test_only_other_weights_are_refused(root, video, tmp_path, capsys):
         ({"input": "none.mp4"}, "none.mp4: no such file"),
         ({"output": "a.mp4"}, "must end in .nwt"),
         ({"output": "no/a.nwt"}, "no such folder"),
-        ({"episode": "dusk"}, "none, day, night"),
+        ({"episode": "dusk"}, "day, night, none"),
         ({"quality": "101"}, "quality"),
         ({"quality": "nan"}, "quality"),
         ({"key_seconds": "nan"}, "key_seconds"),

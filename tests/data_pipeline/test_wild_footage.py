@@ -56,7 +56,7 @@ def make(path, times=None, rate=48000, channels=1, start=0.0, sound_from=0.0, **
     return at - times[keys]
 
 
-def together(found, expected, source_fps=25.0, fps=25.0, tolerance=0.006):
+def together(found, expected, fps=25.0, tolerance=0.006):
     """Every clip shows its flash and its click when they are expected."""
     assert len(found) == len(expected)
     for clip, at in zip(found, expected, strict=True):

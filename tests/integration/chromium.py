@@ -1,6 +1,5 @@
 """Chromium without a window, driven over the DevTools protocol on a pipe: nothing to install."""
 
-import base64
 import fcntl
 import json
 import os
@@ -166,6 +165,3 @@ class Browser:
         root = self.call("DOM.getDocument")["root"]["nodeId"]
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
-
-    def screenshot(self, path):
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))

@@ -87,7 +87,7 @@ def test_liveliest_finds_the_moving_part():
 def test_film_shows_the_middle_of_each_share_of_the_time():
     levels = np.arange(24, dtype=np.uint8) * 10
     video = np.broadcast_to(levels[:, None, None, None], (24, 16, 12, 3))
-    strip = contact_sheet.film(video, columns=4, gap=0.25)
+    strip = contact_sheet.strip(video, columns=4, gap=0.25)
     assert strip.shape == (48, 4 * (36 + 2 * 4), 3)
     cells = strip.reshape(48, 4, 44, 3)
     assert [int(cells[24, i, 22, 0]) for i in range(4)] == [30, 90, 150, 210]

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from data_pipeline.media import write_mp4
+from data_pipeline.mel import SAMPLE_RATE
 from data_pipeline.synthetic_voice import synthesize_voice
 from nwt_tf.evaluation.sizes import matrix_flops
 from nwt_tf.generation.audio_to_video import AudioToVideo
@@ -93,7 +94,7 @@ def measure(model, batch, repeats, samplings, peaks):
         of the bounds where they are known.
     """
     prior, listening, chunk = model.prior, model.listening, model.chunk_frames
-    seconds = (listening.samples_before(3 * chunk)) / 24_000 + 0.1
+    seconds = (listening.samples_before(3 * chunk)) / SAMPLE_RATE + 0.1
     waveform = np.float32(synthesize_voice(seconds, seed=0).waveform)
     sound = tf.constant(np.repeat(waveform[None], batch, axis=0))
     style = tf.constant(np.repeat(model.default_style[None], batch, axis=0))
@@ -164,7 +165,7 @@ def _timed_whole(model, batch, repeats):
     sound_to_pixels, mp4 and whole. Random weights draw noise, the worst that a coder can meet."""
     step = model.chunk_frames / model.fps
     first = model.listening.samples_before(model.chunk_frames)
-    seconds = first / 24_000 + (repeats + 3 + model.dvae.context) * step
+    seconds = first / SAMPLE_RATE + (repeats + 3 + model.dvae.context) * step
     waveform = np.float32(synthesize_voice(seconds, seed=1).waveform)
     style = tf.constant(np.repeat(model.default_style[None], batch, axis=0))
     vectors = [
@@ -191,7 +192,7 @@ def _timed_whole(model, batch, repeats):
                 continue
             if not first_frame:
                 first_frame["first_frame_ms"] = 1e3 * (time.monotonic() - start)
-                first_frame["first_frame_sound_seconds"] = end / 24_000
+                first_frame["first_frame_sound_seconds"] = end / SAMPLE_RATE
             drawn.append(time.monotonic() - start)
             for video in pixels:
                 _write_video(video, model.fps)

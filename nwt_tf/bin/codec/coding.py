@@ -16,6 +16,7 @@ from nwt_tf.codec import varint
 from nwt_tf.codec.choice import choose_codes
 from nwt_tf.codec.header import Header, Sound
 from nwt_tf.codec.snapping import follow, from_reader, snap, to_numbers
+from nwt_tf.generation import episodes
 from nwt_tf.generation.replay import Replay
 from nwt_tf.layers.mel import MELS_PER_FRAME
 from nwt_tf.layers.pixels import to_pixels, to_unit_range
@@ -97,11 +98,7 @@ class Model:
         Raises:
             ValueError: for an unknown name; the message lists the known ones.
         """
-        if name not in self.episodes:
-            raise ValueError(
-                f"Unknown episode {name!r}; the preset has {', '.join(self.episodes)}."
-            )
-        return tf.constant([self.episodes[name]])
+        return tf.constant([episodes.index(name, self.footage["episodes"])])
 
     def logits(self, video):
         """uint8 [T, H, W, 3] -> float32 [T, h, w, heads, num_codes]."""
@@ -169,7 +166,7 @@ class Model:
         return np.array(weights)
 
 
-class Chooser:
+class CodeChooser:
     """Codes of one video, chunk after chunk: the most likely ones, or cheaper ones.
 
     Args:

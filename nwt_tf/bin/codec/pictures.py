@@ -1,19 +1,15 @@
 """A video's pictures on their way into the codec: cut as the preset's footage, in windows."""
 
-import dataclasses
-
 import numpy as np
 
 from data_pipeline.clips import ClipSettings
-from data_pipeline.crop import crop_box
 from data_pipeline.media import decode_frames
 from data_pipeline.resample import at_constant_rate
 from nwt_tf import presets
 
 
 def footage_settings(preset, path, info):
-    """How the preset's training footage was cut: ClipSettings, that leave a video of the footage's
-    own size as it is (compare data_pipeline.reference).
+    """How the preset's training footage was cut: ClipSettings, fitting the video.
 
     Args:
         preset: name or folder.
@@ -28,13 +24,7 @@ def footage_settings(preset, path, info):
         settings = ClipSettings.of_footage(footage)
     except ValueError as error:
         raise ValueError(f"--preset={preset} does not say how footage was cut: {error}") from None
-    if (info.height, info.width) == (settings.height, settings.width):
-        return dataclasses.replace(settings, crop=(0, 0, 0, 0), mask_overlays=False)
-    try:
-        crop_box(settings.crop, info.height, info.width)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
-    return settings
+    return settings.fitting(info, path)
 
 
 class Pictures:

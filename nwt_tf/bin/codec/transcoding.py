@@ -15,7 +15,7 @@ from data_pipeline.packets import decode_packets
 from data_pipeline.resample import num_output_frames
 from data_pipeline.workers import Progress
 from nwt_tf.bin.codec.coding import (
-    Chooser,
+    CodeChooser,
     Model,
     PriorPredictor,
     coded_sound,
@@ -79,7 +79,7 @@ def compress(preset, path, output, coder, episode="auto", quality=100.0, key_sec
     if coder == "prior":
         with copied_sound(path, start) as (stream, packets):
             predictor = PriorPredictor(model, _mel(stream, packets, total, fps), episode)
-    choose, progress, done = Chooser(model, lam, weights), Progress(total, "frames"), 0
+    choose, progress, done = CodeChooser(model, lam, weights), Progress(total, "frames"), 0
     with contextlib.ExitStack() as stack:
         beside = stack.enter_context(whole(output))
         stream, packets = None, iter(())

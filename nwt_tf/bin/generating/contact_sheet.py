@@ -57,7 +57,7 @@ def enlarged(frame: np.ndarray, times: int = ENLARGEMENT) -> np.ndarray:
     return resized(frame, *(times * size for size in frame.shape[:2]))
 
 
-def film(video: np.ndarray, columns: int = COLUMNS, gap: float = 0.04) -> np.ndarray:
+def strip(video: np.ndarray, columns: int = COLUMNS, gap: float = 0.04) -> np.ndarray:
     """Frames side by side, each from the middle of its share of the time.
 
     Args:
@@ -89,7 +89,7 @@ def draw(path: str | os.PathLike, panels: list[Panel]) -> None:
     from matplotlib.figure import Figure
 
     rows = len(panels[0].videos)
-    shape = film(next(iter(panels[0].videos.values()))).shape
+    shape = strip(next(iter(panels[0].videos.values()))).shape
     row_height = 0.9 * _WIDTH * shape[0] / shape[1]
     heights = [0.42, *[row_height] * rows, 0.95, 0.8]  # inches: title, films, mel, curves
     figure = Figure(figsize=(_WIDTH, len(panels) * sum(heights) + 0.55), facecolor="white")
@@ -131,7 +131,7 @@ def _draw_panel(axes, panel):
     place = {"transform": title.transAxes}
     title.text(0, 0.3, panel.title, fontsize=12, weight="bold", color=_INK, **place)
     for axis, (label, video) in zip(films, panel.videos.items(), strict=True):
-        axis.imshow(film(video[shown]), aspect="auto", extent=(begin, end, 0, 1))
+        axis.imshow(strip(video[shown]), aspect="auto", extent=(begin, end, 0, 1))
         _name(axis, label)
     per_frame = len(panel.mel) / total
     mel = panel.mel[round(start * per_frame) : round((start + len(times)) * per_frame)]

@@ -8,6 +8,7 @@ import time
 import numpy as np
 
 from data_pipeline.media import LiveMp4
+from data_pipeline.mel import SAMPLE_RATE
 from data_pipeline.pipes import audio_pieces
 
 PIPE = "-"
@@ -56,7 +57,7 @@ def audible(pieces):
     Raises:
         ValueError: all of it is silent.
     """
-    from nwt_tf.generation.audio_to_video import SILENCE, check_audible
+    from nwt_tf.generation.waveforms import SILENCE, check_audible
 
     held = []
     for piece in pieces:
@@ -115,7 +116,7 @@ def film(session, pieces, target, fps):
             frames += 1
             if frames == 1:
                 delays["seconds_to_first_frame"] = time.monotonic() - start
-                delays["sound_to_first_frame"] = session.received / 24_000
+                delays["sound_to_first_frame"] = session.received / SAMPLE_RATE
     seconds = time.monotonic() - start
     rate = {"seconds": seconds, "frames_per_second": frames / seconds}
     return {"frames": frames, **rate, **delays}

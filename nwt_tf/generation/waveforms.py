@@ -1,0 +1,42 @@
+"""What sound must be for a video to follow it."""
+
+import numpy as np
+
+from nwt_tf.layers.mel import SAMPLE_RATE
+
+MIN_SECONDS = 0.2
+SILENCE = 1e-4  # peak amplitude under which a waveform counts as silent
+
+
+def check_length(num_samples):
+    """Refuses sound of so many samples, at 24 kHz, if it is too short.
+
+    Raises:
+        ValueError: it is shorter than MIN_SECONDS.
+    """
+    seconds = num_samples / SAMPLE_RATE
+    if seconds < MIN_SECONDS:
+        raise ValueError(f"The sound is {seconds:.3f} s long; at least {MIN_SECONDS} s are needed.")
+
+
+def check_finite(waveform):
+    """Refuses float [N], any N, with infinities or NaN.
+
+    Raises:
+        ValueError: there are some.
+    """
+    if not np.isfinite(waveform).all():
+        raise ValueError("The sound has samples that are not finite.")
+
+
+def check_audible(waveform):
+    """Refuses silence.
+
+    Args:
+        waveform: float [N], any N above 0.
+
+    Raises:
+        ValueError: no sample is above SILENCE.
+    """
+    if np.abs(waveform).max() < SILENCE:
+        raise ValueError("The sound is silent: there is no speech to follow.")
