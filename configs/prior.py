@@ -85,7 +85,7 @@ def small_causal():
 
 
 def small_mar():
-    """MAR of 8 M parameters for 16x14 Memcodes of GRID; bfloat16."""
+    """MAR of 11 M parameters for 16x14 Memcodes of GRID; bfloat16."""
     config = small()
     model = MARModel(
         episode_dim=16,

@@ -30,8 +30,11 @@ def usable_clips(
     """Clip id -> number of frames, of the clips with at least `clip_frames` frames.
 
     Raises:
-        FileNotFoundError, ValueError: No dataset (see Manifest.load), or no such clips in it.
+        FileNotFoundError, ValueError: No dataset (see Manifest.load), no such clips in it, or
+            clip_frames below 1.
     """
+    if clip_frames is not None and clip_frames < 1:
+        raise ValueError(f"clip_frames must be at least 1. Received: {clip_frames}")
     clips = Manifest.load(data_dir).clip_frames(split)
     if not clips:
         raise ValueError(f"{data_dir}: has no clips in split {split}")

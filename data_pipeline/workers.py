@@ -68,7 +68,8 @@ def _told_if_killed() -> Iterator[None]:
         yield
     except concurrent.futures.process.BrokenProcessPool as error:
         raise OSError(
-            "a worker process was killed (out of memory?); use fewer with --num_workers"
+            "a worker process was killed (out of memory?); use fewer with --num_workers, and in a "
+            "script call this under if __name__ == '__main__'"
         ) from error
 
 

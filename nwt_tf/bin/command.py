@@ -132,7 +132,8 @@ def report(**figures: object) -> None:
 
 
 def start_tensorflow() -> None:
-    """Imports TensorFlow, and finds its devices, without the start-up chatter of its C++ side.
+    """Imports TensorFlow, and finds its devices, without chatter: the start-up's of its C++ side,
+    and its advice on tracing.
 
     That side writes to file descriptor 2 before it heeds TF_CPP_MIN_LOG_LEVEL. Python's errors are
     raised as ever; TF_CPP_MIN_LOG_LEVEL=0 or 1 in the environment shows everything.
@@ -140,11 +141,14 @@ def start_tensorflow() -> None:
     sys.stderr.flush()
     terminal = os.dup(2)
     try:
-        if os.environ["TF_CPP_MIN_LOG_LEVEL"] not in ("0", "1"):
+        quiet = os.environ["TF_CPP_MIN_LOG_LEVEL"] not in ("0", "1")
+        if quiet:
             with open(os.devnull, "w") as nowhere:
                 os.dup2(nowhere.fileno(), 2)
         import tensorflow as tf
 
+        if quiet:
+            tf.get_logger().setLevel("ERROR")
         tf.config.list_physical_devices()
     finally:
         os.dup2(terminal, 2)

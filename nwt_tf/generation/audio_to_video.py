@@ -10,7 +10,7 @@ from nwt_tf.generation.listening import Listening
 from nwt_tf.generation.parallel import sampler_of
 from nwt_tf.generation.rendering import Rendering
 from nwt_tf.generation.streaming import Session
-from nwt_tf.generation.waveforms import check_audible, check_finite, check_length
+from nwt_tf.generation.waveforms import check_audible, check_length, samples_of
 from nwt_tf.models import priors
 from nwt_tf.models.dvae import DVAE
 from nwt_tf.models.input_checks import check_codes
@@ -162,14 +162,20 @@ class AudioToVideo:
     def check(self, waveform):
         """Refuses sound that no video can be made of.
 
+        Args:
+            waveform: see codes.
+
+        Returns:
+            float32 [N].
+
         Raises:
-            ValueError: for a waveform that is too short, silent or not finite.
+            ValueError: for a waveform that is no mono floats in [-1, 1], too short, silent or not
+                finite.
         """
-        if waveform.ndim != 1:
-            raise ValueError(f"waveform must be mono, [N]. Received: shape {waveform.shape}")
+        waveform = samples_of(waveform)
         check_length(len(waveform))
-        check_finite(waveform)
         check_audible(waveform)
+        return waveform
 
     def session(
         self,
@@ -233,7 +239,7 @@ class AudioToVideo:
         """Samples the Memcodes of a waveform.
 
         Args:
-            waveform: float32 [N], 24 kHz mono in [-1, 1].
+            waveform: float [N], 24 kHz mono in [-1, 1].
             episode, options: those of `session`.
 
         Returns:
@@ -242,9 +248,7 @@ class AudioToVideo:
         Raises:
             ValueError: see check and session.
         """
-        waveform = np.asarray(waveform, np.float32)
-        self.check(waveform)
-        return self.session(episode, **options).codes(waveform)
+        return self.session(episode, **options).codes(self.check(waveform))
 
     def frames(self, codes, episode="none"):
         """Renders codes, chunk by chunk: yields uint8 [H, W, 3] frames. Episode as in session.

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from nwt_tf.files import whole
 from nwt_tf.generation.choice import Options
-from nwt_tf.generation.waveforms import check_finite, check_length
+from nwt_tf.generation.waveforms import check_length, samples_of
 
 FORMAT = 1  # of a snapshot
 
@@ -56,12 +56,9 @@ class Session:
             ValueError: for samples that are not mono or not finite, sound after the end, or an end
                 before waveforms.MIN_SECONDS.
         """
-        samples = np.asarray(samples, np.float32)
         if self.finished:
             raise ValueError("The session is finished: its sound has ended.")
-        if samples.ndim != 1:
-            raise ValueError(f"sound must be mono, [N]. Received: shape {samples.shape}")
-        check_finite(samples)
+        samples = samples_of(samples)
         self.received += len(samples)
         self.waiting = np.concatenate([self.waiting, samples])
         while len(self.waiting) >= (missing := self._missing()):

@@ -19,14 +19,22 @@ def check_length(num_samples):
         raise ValueError(f"The sound is {seconds:.3f} s long; at least {MIN_SECONDS} s are needed.")
 
 
-def check_finite(waveform):
-    """Refuses float [N], any N, with infinities or NaN.
+def samples_of(waveform):
+    """float32 [N] of mono sound, float [N] in [-1, 1].
 
     Raises:
-        ValueError: there are some.
+        ValueError: it is not mono, of integers, or not finite.
     """
+    waveform = np.asarray(waveform)
+    if waveform.ndim != 1:
+        raise ValueError(f"The sound must be mono, [N]. Received: shape {waveform.shape}")
+    if waveform.dtype.kind != "f":
+        raise ValueError(
+            f"The sound must be float in [-1, 1]. Received: dtype {waveform.dtype.name}"
+        )
     if not np.isfinite(waveform).all():
         raise ValueError("The sound has samples that are not finite.")
+    return np.float32(waveform)
 
 
 def check_audible(waveform):

@@ -45,7 +45,8 @@ class GroupedConv(keras.layers.Layer):
     Input: float [N, (T,) H, W, C]. Output: [N, (T',) H', W', filters].
 
     Raises:
-        ValueError: for another form, groups that filters or input channels are no multiple of.
+        ValueError: for another form, groups that filters or input channels are no multiple of,
+            sizes below 1, kernels and strides that are not both of two or both of three.
     """
 
     def __init__(
@@ -54,6 +55,14 @@ class GroupedConv(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         if form not in FORMS:
             raise ValueError(f"form must be one of {FORMS}. Received: form={form!r}")
+        for name, sizes in (("kernel_size", kernel_size), ("strides", strides)):
+            if len(sizes) not in (2, 3) or len(sizes) != len(kernel_size) or min(sizes) < 1:
+                raise ValueError(
+                    f"{name} must be 2 or 3 sizes from 1 on, as many as the other has. "
+                    f"Received: kernel_size={tuple(kernel_size)}, strides={tuple(strides)}"
+                )
+        if filters < 1:
+            raise ValueError(f"filters must be at least 1. Received: filters={filters}")
         if groups < 1 or filters % groups:
             raise ValueError(
                 f"groups must be at least 1 and divide filters={filters}. Received: groups={groups}"

@@ -27,6 +27,9 @@ class Critic(keras.layers.Layer):
         grouped: form of the grouped convolutions, see GroupedConv.
 
     Input: float [B, T, H, W, 3] in [-1, 1]; a 2D critic folds time into the batch.
+
+    Raises:
+        ValueError: for layers of another form or none, and sizes that GroupedConv refuses.
     """
 
     def __init__(self, layers, grouped="grouped", **kwargs):
@@ -38,10 +41,12 @@ class Critic(keras.layers.Layer):
                 for filters, kernel, stride, groups in layers
             ]
         except (TypeError, ValueError):
+            self._layers_argument = []
+        if not self._layers_argument:
             raise ValueError(
-                "A critic's layers must be (filters, kernel, stride, groups), several of them. "
+                "A critic's layers must be (filters, kernel, stride, groups), one or more of them. "
                 f"Received: critics with {layers!r}"
-            ) from None
+            )
         self.rank = len(self._layers_argument[0][1])
         self.hidden = [
             GroupedConv(
@@ -86,6 +91,9 @@ class Critics(keras.Model):
     Args:
         critics: for each critic its `layers` (see Critic).
         grouped: form of the grouped convolutions, see GroupedConv.
+
+    Raises:
+        ValueError: for no critics, and as Critic.
     """
 
     def __init__(self, critics, grouped="grouped", **kwargs):
@@ -94,6 +102,8 @@ class Critics(keras.Model):
             Critic(layers, grouped, dtype=self.dtype_policy, name=f"critic{i}")
             for i, layers in enumerate(critics)
         ]
+        if not self.members:
+            raise ValueError(f"critics must be one or more. Received: critics={critics!r}")
 
     def call(self, video):
         """Video [B, T, H, W, 3] -> a (features, scores) pair a critic."""

@@ -14,6 +14,7 @@ from nwt_tf.models.input_checks import (
     check_codes,
     check_episode,
     check_finite,
+    check_seed,
     check_video,
 )
 
@@ -30,8 +31,9 @@ class DVAE(keras.Model):
         normalize_queries: see Encoder's `normalize`.
 
     Raises:
-        ValueError: for sizes that do not divide, no heads, a codebook of one. Every public call
-            refuses shapes, dtypes and, outside graphs, values that are not as documented.
+        ValueError: for sizes that do not divide, no heads, a codebook of one. The call, `encode`
+            and `decode` refuse shapes, dtypes and, outside graphs, values that are not as
+            documented; `render` the episode.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class DVAE(keras.Model):
         check_at_least(0, num_episodes=num_episodes)
         check_at_least(1, stem=stem, res_convs=res_convs)
         check_at_least(1, code_dim=code_dim, episode_dim=episode_dim)
+        generator = generator_arguments(stages, temporal, res_convs)
         stride = 2 ** len(stages)
         for name, size in (("height", height), ("width", width)):
             if size < stride or size % stride:
@@ -65,7 +68,7 @@ class DVAE(keras.Model):
             "height": height,
             "width": width,
             "stem": stem,
-            **generator_arguments(stages, temporal, res_convs),
+            **generator,
             "num_heads": num_heads,
             "num_codes": num_codes,
             "code_dim": code_dim,
@@ -98,6 +101,7 @@ class DVAE(keras.Model):
 
     def render(self, values, episode):
         """Decoder on attention values [B, T, h, w, code_dim] -> video; episode as in decode."""
+        episode = self._episode(episode, like=values)
         return self.decoder(self._with_episode(values, self.episode_embedding(episode)))
 
     def _with_episode(self, values, vectors):
@@ -122,9 +126,13 @@ class DVAE(keras.Model):
         """
         check_video(video, self.height, self.width)
         check_finite("video", video)
+        if seed is not None:
+            seed = tf.convert_to_tensor(seed)
+            check_seed(seed)
         episode = self._episode(episode, like=video)
         quantized = self.attention(
-            self.encoder(video, training=training), seed=seed, training=training)
+            self.encoder(video, training=training), seed=seed, training=training
+        )
         return self.render(quantized.values, episode), quantized
 
     def _episode(self, episode, like):
@@ -133,7 +141,7 @@ class DVAE(keras.Model):
             return tf.fill(tf.shape(like)[:1], -1)
         episode = tf.convert_to_tensor(episode)
         check_episode(episode, self.num_episodes, self.episode_embedding.output_dim)
-        check_batch(episode, like)
+        check_batch("episode", episode, like)
         return episode if episode.dtype.is_floating else tf.cast(episode, tf.int32)
 
     def _windows(self, function, clips, window):
@@ -151,7 +159,7 @@ class DVAE(keras.Model):
         """Video of any length to Memcodes.
 
         Args:
-            video: float [B, T, height, width, 3] in [-1, 1].
+            video: float [B, T, height, width, 3] in [-1, 1]; in a graph, too, of known T.
             seed: int32 [2] to sample, or None for arg max.
             window: frames computed at once.
 
@@ -161,6 +169,8 @@ class DVAE(keras.Model):
         logits = self.code_logits(video, window)
         flat = tf.reshape(logits, (-1, self.num_heads, self.num_codes))
         if seed is not None:
+            seed = tf.convert_to_tensor(seed)
+            check_seed(seed)
             flat = flat + gumbel_noise(tf.shape(flat), seed)
         codes = tf.argmax(flat, axis=-1, output_type=tf.int32)
         return tf.reshape(codes, tf.shape(logits)[:-1])
@@ -182,7 +192,7 @@ class DVAE(keras.Model):
         """Memcodes of any length to video.
 
         Args:
-            codes: int [B, T, h, w, num_heads].
+            codes: int [B, T, h, w, num_heads]; in a graph, too, of known T.
             episode: int32 [B], -1 for 'none'; or float [B, episode_dim], see EpisodeEmbedding; or
                 None for 'none'.
             window: frames computed at once, at most.
@@ -247,4 +257,5 @@ class DVAE(keras.Model):
         return presets.load(cls, "dvae", name_or_dir, dtype=dtype)
 
     def get_config(self):
+        """The arguments but for the precision, see Prior.get_config."""
         return dict(self._arguments)

@@ -11,7 +11,7 @@ from nwt_tf.layers.code_embedding import CodeEmbedding
 from nwt_tf.layers.conditioned_projection import ConditionedProjection
 from nwt_tf.layers.initializers import mish_uniform
 from nwt_tf.layers.resample import fold_time, pad_grid, unfold_time, upsample
-from nwt_tf.models.input_checks import check_at_least
+from nwt_tf.models.input_checks import check_at_least, check_count
 from nwt_tf.models.prior import Prior
 
 
@@ -46,8 +46,11 @@ class FAR(Prior):
         dilations=((1, 1, 2), (1, 2, 2), (1, 2, 1)),
         **kwargs,
     ):
+        check_count(2, "sizes, (height, width)", grid=grid)
         check_at_least(1, grid=grid, width=width, hidden=hidden)
         check_at_least(1, strides=strides, dilations=dilations)
+        for i, block in enumerate(dilations):
+            check_count(3, "dilations, one a convolution", **{f"dilations[{i}]": block})
         stride = math.prod(strides)
         # A pyramid's side is a power of two: the grid is padded until its downsampled side is, too.
         small = 2 ** (-(-max(grid) // stride) - 1).bit_length()

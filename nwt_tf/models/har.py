@@ -14,14 +14,14 @@ class HAR(MAR):
     """Head-level autoregressive prior: MAR's body a Memcode, then a causal network over its heads.
 
     The network reads, for each head, an embedding of the code of the head before and the body's
-    features, through causal convolutions over the heads; they reach back over 10 heads.
+    features, through causal convolutions over the heads that reach back to the first one.
 
     Args:
         head_width: of the network over the heads.
         Others: see MAR.
     """
 
-    HEAD_TAPS, HEAD_DILATIONS = 4, (1, 2)  # 1 + 3 (1 + 2) = 10 heads
+    HEAD_TAPS = 4
 
     def __init__(self, head_width=256, **kwargs):
         super().__init__(**kwargs)
@@ -40,8 +40,16 @@ class HAR(MAR):
         self.head_input = keras.layers.Dense(head_width, dtype=policy, name="head_input")
         self.head_convs = [
             CausalConv1D(head_width, (self.HEAD_TAPS,), dilation, dtype=policy, name=f"head{i}")
-            for i, dilation in enumerate(self.HEAD_DILATIONS)
+            for i, dilation in enumerate(self._head_dilations())
         ]
+
+    def _head_dilations(self):
+        """Of the convolutions over the heads: 1 and 2, which see 1 + 3 (1 + 2) = 10 heads, and 4, 8
+        and so on where there are more."""
+        dilations = [1, 2]
+        while 1 + (self.HEAD_TAPS - 1) * sum(dilations) < self.num_heads:
+            dilations.append(2 * dilations[-1])
+        return dilations
 
     def _output_width(self):
         """Logits that the output layer gives at once: those of one head."""

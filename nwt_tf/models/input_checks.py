@@ -25,6 +25,22 @@ def check_at_least(minimum, **sizes):
             raise _refusal(f"{name} must be at least {minimum}. Received: {name}={size}")
 
 
+def check_count(count, meaning, **sequences):
+    """Refuses what is no sequence of `count` items.
+
+    Args:
+        count: of the items.
+        meaning: of one of them, in the plural, for the message.
+        sequences: by name.
+
+    Raises:
+        ValueError: names the sequence.
+    """
+    for name, items in sequences.items():
+        if not isinstance(items, list | tuple) or len(items) != count:
+            raise _refusal(f"{name} must be {count} {meaning}. Received: {name}={items}")
+
+
 def check_shape(name, tensor, shape, meaning):
     """Refuses a tensor whose static shape is another, or that has no frames (axis 1).
 
@@ -103,6 +119,27 @@ def check_codes(codes, grid, num_heads, num_codes):
     _check_integers("codes", codes, 0, num_codes)
 
 
+def check_history(history, codes, num_codes):
+    """Refuses what is not int like the codes [B, T, h, w, heads] and in [-1, num_codes).
+
+    Raises:
+        ValueError: see above; for values only outside graphs.
+    """
+    check_shape("history", history, codes.shape, f"like the codes, {codes.shape}")
+    _check_integers("history", history, -1, num_codes)
+
+
+def check_seed(seed):
+    """Refuses what is not int [2].
+
+    Raises:
+        ValueError: see above.
+    """
+    check_shape("seed", seed, (2,), "int [2]")
+    if not seed.dtype.is_integer:
+        raise _refusal(f"seed must be int [2]. Received: seed of dtype {seed.dtype.name}")
+
+
 def check_episode(episode, num_episodes, dim):
     """Refuses what is neither int [B] in [-1, num_episodes) nor finite float [B, dim].
 
@@ -117,30 +154,29 @@ def check_episode(episode, num_episodes, dim):
     _check_integers("episode", episode, -1, num_episodes)
 
 
-def check_batch(episode, clips):
-    """Refuses an episode [B, ...] that is neither one for all clips [C, ...] nor one a clip.
+def check_batch(name, tensor, clips, shared=True):
+    """Refuses a tensor [B, ...] that is not one a clip of clips [C, ...], nor one for all of them
+    where it may be `shared`.
 
     Raises:
         ValueError: names both batches.
     """
-    found, batch = episode.shape[0], clips.shape[0]
-    if None not in (found, batch) and found not in (1, batch):
-        raise _refusal(
-            f"episode must be one a clip. Received: episode of {found} clips for {batch}"
-        )
+    found, batch = tensor.shape[0], clips.shape[0]
+    if None not in (found, batch) and found != batch and not (shared and found == 1):
+        raise _refusal(f"{name} must be one a clip. Received: {name} of {found} clips for {batch}")
 
 
-def check_lengths(mel, codes, mels_per_frame):
-    """Refuses mel [B, M, ...] and codes [B, T, ...] of different lengths.
+def check_lengths(name, sound, codes, each=1):
+    """Refuses sound [B, N, ...] that has not `each` frames for each frame of codes [B, T, ...].
 
     Raises:
-        ValueError: names both lengths.
+        ValueError: names both lengths, where they are known.
     """
-    mels, frames = mel.shape[1], codes.shape[1]
-    if None not in (mels, frames) and mels != mels_per_frame * frames:
+    found, frames = sound.shape[1], codes.shape[1]
+    if None not in (found, frames) and found != each * frames:
         raise _refusal(
-            f"mel must have {mels_per_frame} frames for each frame of the codes. "
-            f"Received: mel of {mels} frames for codes of {frames}"
+            f"{name} must have {each} frames for each frame of the codes. "
+            f"Received: {name} of {found} frames for codes of {frames}"
         )
 
 

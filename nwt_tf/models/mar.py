@@ -7,8 +7,26 @@ from keras import ops
 from nwt_tf.layers.causal_conv import CausalConv1D
 from nwt_tf.layers.code_embedding import CodeEmbedding
 from nwt_tf.layers.conditioned_projection import ConditionedProjection
-from nwt_tf.models.input_checks import check_at_least
+from nwt_tf.models.input_checks import check_at_least, check_count
 from nwt_tf.models.prior import Prior
+
+
+def check_blocks(blocks):
+    """Refuses what is not (filters, dilation) of one convolution or more a block, for one block or
+    more.
+
+    Raises:
+        ValueError: see above.
+    """
+    try:
+        counts = [[len(conv) for conv in block] for block in blocks]
+    except TypeError:
+        counts = []
+    if not counts or not all(counts) or any(count != 2 for block in counts for count in block):
+        raise ValueError(
+            "blocks must be (filters, dilation) of each convolution, one or more a block. "
+            f"Received: blocks={blocks}"
+        )
 
 
 class MAR(Prior):
@@ -46,6 +64,8 @@ class MAR(Prior):
         kernel_size=4,
         **kwargs,
     ):
+        check_count(2, "sizes, (height, width)", grid=grid)
+        check_blocks(blocks)
         check_at_least(1, projection=projection, blocks=blocks, kernel_size=kernel_size)
         for name, pyramid in (("audio_pyramid", audio_pyramid), ("style_pyramid", style_pyramid)):
             if 2 ** len(pyramid) < max(grid):

@@ -10,16 +10,20 @@ from keras import ops
 from nwt_tf.layers.episode_embedding import EpisodeEmbedding
 from nwt_tf.layers.initializers import unit_normal
 from nwt_tf.layers.mel import MELS_PER_FRAME, NUM_MELS
-from nwt_tf.models.audio_encoder import AudioEncoder
+from nwt_tf.models.audio_encoder import DILATIONS, AudioEncoder
 from nwt_tf.models.input_checks import (
     check_at_least,
+    check_batch,
     check_codes,
+    check_count,
     check_episode,
     check_floats,
+    check_history,
     check_lengths,
+    check_seed,
     check_shape,
 )
-from nwt_tf.models.style_encoder import StyleEncoder, StylePyramid
+from nwt_tf.models.style_encoder import LAYERS, StyleEncoder, StylePyramid
 
 
 class Conditioning(NamedTuple):
@@ -74,8 +78,9 @@ class Prior(keras.Model):
         element_shape: of the codes of an element, [*element_grid, num_heads].
 
     Raises:
-        ValueError: for no heads, a codebook of one, a negative number of episodes. `condition` and
-            the call refuse shapes, dtypes and, outside graphs, values that are not as documented.
+        ValueError: for sizes below 1 or of another number, a codebook of one, a negative number of
+            episodes. `condition`, `log_prob` and the call refuse shapes, dtypes and, outside
+            graphs, values that are not as documented.
     """
 
     def __init__(
@@ -100,6 +105,9 @@ class Prior(keras.Model):
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)  # mel goes whole to the audio encoder
+        check_count(2, "sizes, (height, width)", grid=grid)
+        check_count(len(DILATIONS), "widths", audio_widths=audio_widths)
+        check_count(len(LAYERS), "widths", style_widths=style_widths)
         check_at_least(1, grid=grid, num_heads=num_heads, episode_dim=episode_dim)
         check_at_least(1, embedding_dim=embedding_dim, style_dim=style_dim)
         check_at_least(1, audio_widths=audio_widths, audio_pyramid=audio_pyramid)
@@ -183,6 +191,8 @@ class Prior(keras.Model):
         for name, tensor in (("mel", mel), ("style", style)):
             check_floats(name, tensor)
         check_episode(episode, self.num_episodes, self.episode_embedding.output_dim)
+        check_batch("style", style, mel)
+        check_batch("episode", episode, mel)
         return Conditioning(
             self.hear(mel, training=training),
             self.style_features(style),
@@ -227,9 +237,15 @@ class Prior(keras.Model):
         Returns:
             (logits float32 [B, T, h, w, heads, num_codes], StylePosterior).
         """
+        mel, codes, seed = map(tf.convert_to_tensor, (mel, codes, seed))
         check_codes(codes, self.grid, self.num_heads, self.num_codes)
+        check_batch("mel", mel, codes, shared=False)
+        check_seed(seed)
         if start is None:
-            check_lengths(mel, codes, MELS_PER_FRAME)
+            check_lengths("mel", mel, codes, MELS_PER_FRAME)
+        if history is not None:
+            history = tf.convert_to_tensor(history)
+            check_history(history, codes, self.num_codes)
         posterior = self.style_encoder(codes)
         conditioning = self.condition(mel, posterior.sample(seed), episode, training)
         if start is not None:
@@ -275,7 +291,15 @@ class Prior(keras.Model):
         return choose(logits), state
 
     def log_prob(self, codes, conditioning):
-        """Log-probability of every code in nats: float32 [B, T, h, w, heads]."""
+        """Log-probability of every code in nats: float32 [B, T, h, w, heads].
+
+        Args:
+            codes: int32 [B, T, h, w, heads].
+            conditioning: of T frames, see condition.
+        """
+        codes = tf.convert_to_tensor(codes)
+        check_codes(codes, self.grid, self.num_heads, self.num_codes)
+        check_lengths("conditioning.audio", conditioning.audio, codes)
         log_p = tf.nn.log_softmax(
             tf.reshape(self.logits(codes, conditioning), (-1, self.num_codes))
         )
@@ -283,4 +307,6 @@ class Prior(keras.Model):
         return ops.reshape(picked, ops.shape(codes))
 
     def get_config(self):
+        """The arguments but for the precision, which is no part of what was trained: whoever loads
+        a model chooses its dtype."""
         return dict(self._arguments)

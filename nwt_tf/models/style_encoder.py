@@ -11,6 +11,13 @@ from nwt_tf.layers.initializers import mish_uniform
 from nwt_tf.layers.resample import pad_grid
 from nwt_tf.layers.spatially_connected import SpatialPyramid
 
+# Kernel, strides and dilation in time of its four Conv3D.
+LAYERS = (
+    ((2, 2, 2), (1, 2, 2), 1),
+    ((2, 2, 2), 1, 1),
+    ((3, 2, 2), 1, 3),
+    ((3, 2, 2), 1, 9),
+)
 MINIMUM_STD = 0.01831563888873418  # exp(-4), C.2.2
 
 
@@ -31,7 +38,7 @@ class StyleEncoder(keras.layers.Layer):
     Args:
         num_codes, embedding_dim, merge: of the code embedding.
         grid: (height, width) that the Memcodes' grid is padded to.
-        widths: of the four Conv3D; the first has spatial stride 2, the last two dilations 3 and 9.
+        widths: of the four Conv3D, see LAYERS.
         style_dim: of z_l.
 
     Input: int [B, T, h, w, heads]. Output: StylePosterior.
@@ -51,12 +58,6 @@ class StyleEncoder(keras.layers.Layer):
         self.embedding = CodeEmbedding(
             num_codes, embedding_dim, merge, dtype=self.dtype_policy, name="embedding"
         )
-        shapes = [
-            ((2, 2, 2), (1, 2, 2), 1),
-            ((2, 2, 2), 1, 1),
-            ((3, 2, 2), 1, 3),
-            ((3, 2, 2), 1, 9),
-        ]
         self.convs = [
             keras.layers.Conv3D(
                 width,
@@ -70,7 +71,7 @@ class StyleEncoder(keras.layers.Layer):
                 name=f"conv{i}",
             )
             for i, (width, (kernel, stride, dilation)) in enumerate(
-                zip(widths, shapes, strict=True)
+                zip(widths, LAYERS, strict=True)
             )
         ]
         self.posterior = keras.layers.Dense(2 * style_dim, dtype="float32", name="posterior")

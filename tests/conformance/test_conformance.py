@@ -123,7 +123,8 @@ def test_xla_equals_graph(name, monkeypatch):
 def test_config_round_trip(name):
     layer, copy = specimen(name).layer, copy_from_config(name).layer
     config = copy.get_config()
-    assert config == layer.get_config() and "dtype" in config or isinstance(layer, keras.Model)
+    assert config == layer.get_config()
+    assert "dtype" in config or isinstance(layer, keras.Model)
     keras.saving.serialize_keras_object(config)  # plain values and lists only
     assert [v.path.split("/")[1:] for v in copy.weights] == [
         v.path.split("/")[1:] for v in layer.weights
@@ -153,14 +154,16 @@ def test_bfloat16_is_near_float32(name):
 
 
 @every_row
-def test_a_gradient_reaches_every_weight(name):
-    row, layer = TABLE[name], specimen(name).layer
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_a_gradient_reaches_every_weight(name, dtype):
+    row, tested = TABLE[name], specimen(name, dtype)
+    layer = tested.layer
     with tf.GradientTape() as tape:
         total = 0.0
-        for each in specimen(name).eager(*inputs_of(name)).values():
+        for each in tested.eager(*inputs_of(name)).values():
             if each.dtype.is_floating:
                 weights = tf.random.stateless_normal(tf.shape(each), (5, 6))
-                total += tf.reduce_mean(each * weights)
+                total += tf.reduce_mean(tf.cast(each, tf.float32) * weights)
     gradients = tape.gradient(total, layer.trainable_variables)
     largest = {}
     for variable, each in zip(layer.trainable_variables, gradients, strict=True):
@@ -170,7 +173,10 @@ def test_a_gradient_reaches_every_weight(name):
     silent = {path for path in largest if path.endswith(tuple(row.silent))} if row.silent else set()
     assert len(silent) == len(row.silent)
     for path, value in largest.items():
-        assert (value < 1e-6) if path in silent else (value > 1e-8), (path, value)
+        if path in silent:  # in bfloat16 what cancels out leaves a rounding error
+            assert value < (1e-6 if dtype == "float32" else 1e-2), (path, value)
+        else:
+            assert value > 1e-8, (path, value)
 
 
 def checkpoint_of(layer):

@@ -142,6 +142,9 @@ def test_errors(data_dir, tmp_path):
         ValueError, match="no clip of split train has 15 frames; the longest has 14"
     ):
         dataset.sequence_dataset(data_dir, "train", 1, clip_frames=15)
+    for none in (0, -1):
+        with pytest.raises(ValueError, match=f"clip_frames must be at least 1. Received: {none}"):
+            dataset.sequence_dataset(data_dir, "train", 1, clip_frames=none)
     with pytest.raises(ValueError, match="6 to 14 frames; give clip_frames, or batch_size=1"):
         dataset.video_dataset(data_dir, "train", 2, training=False)
     manifest = Manifest.load(data_dir)

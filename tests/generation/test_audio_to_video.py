@@ -147,6 +147,7 @@ def test_codes_of_two_videos_are_not_rendered_at_once(task):
         (np.zeros(0), "0.000 s long"),
         (np.full(24000, np.nan), "not finite"),
         (np.ones((2, 24000)), "mono"),
+        (np.ones(24000, np.int16), "float in .*dtype int16"),
     ],
 )
 def test_sound_that_no_video_can_be_made_of_is_refused(task, sound, named):

@@ -239,6 +239,7 @@ def test_a_tampered_session_is_refused(task, waveform, tmp_path, changes, said):
         (np.zeros(100), "0.004 s long; at least 0.2 s"),
         (np.full(9000, np.inf), "not finite"),
         (np.zeros((2, 9000)), "mono"),
+        (np.ones(9000, np.int16), "float in .*dtype int16"),
     ],
 )
 def test_sound_that_no_video_can_be_made_of_is_refused(task, sound, named):

@@ -120,3 +120,18 @@ def test_groups_that_do_not_divide_are_refused():
 def test_an_unknown_form_is_refused():
     with pytest.raises(ValueError, match="form must be one of .*'fast'"):
         GroupedConv(4, (2, 2), (1, 1), form="fast")
+
+
+@pytest.mark.parametrize(
+    ("filters", "kernel", "strides", "named"),
+    [
+        (0, (2, 2), (1, 1), "filters"),
+        (4, (2, 0), (1, 1), "kernel_size"),
+        (4, (2,), (1,), "kernel_size"),
+        (4, (2, 2), (0, 1), "strides"),
+        (4, (2, 2), (1, 1, 1), "strides"),
+    ],
+)
+def test_sizes_that_no_convolution_has_are_refused(filters, kernel, strides, named):
+    with pytest.raises(ValueError, match=f"^{named} must be .*Received: "):
+        GroupedConv(filters, kernel, strides)

@@ -90,3 +90,9 @@ def test_slopes_that_are_constants_save_the_penalty_arithmetic(critics, video):
     for found, wanted in zip(tf.nest.flatten(ours), tf.nest.flatten(theirs), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=1e-6)
     assert arithmetic < 0.8 * more
+
+
+@pytest.mark.parametrize("critics", [(), ((),), (8,), (((8, 4, 2, 1),),)])
+def test_critics_of_no_layers_are_refused(critics):
+    with pytest.raises(ValueError, match="must be .*one or more.*Received: critics"):
+        Critics(critics)

@@ -148,6 +148,7 @@ def test_heads_that_do_not_divide_are_refused():
         ({"stages": ((0, 1),)}, "stages must have widths .* Received: stages=..0, 1.."),
         ({"episode_dim": 0}, "episode_dim must be at least 1. Received: episode_dim=0"),
         ({"code_dim": 0}, "code_dim must be at least 1. Received: code_dim=0"),
+        ({"stages": None}, "stages must be pairs .* Received: stages=None"),
         ({"stages": (8, 1)}, "stages must be pairs .* Received: stages=.8, 1."),
         ({"res_convs": 0}, "res_convs must be at least 1. Received: res_convs=0"),
     ],
@@ -199,7 +200,9 @@ def test_a_pixel_that_is_not_finite_is_refused(dvae, odd):
 @pytest.mark.parametrize("episode", [[3], [-2], [[0]], [0.5], [0, 0]])
 def test_an_episode_that_is_no_index_is_refused(dvae, episode):
     codes = np.zeros((1, 2, 2, 1, 4), np.int32)
-    for function, clip in ((dvae, clip_of(2)), (dvae.decode, codes), (dvae.decode_windows, codes)):
+    values = tf.zeros((1, 2, 2, 1, dvae.attention.code_dim))
+    calls = ((dvae, clip_of(2)), (dvae.decode, codes), (dvae.render, values))
+    for function, clip in calls:
         with pytest.raises(ValueError, match=r"^episode must [^\n]*Received: episode[^\n]*$"):
             function(clip, tf.constant(episode))
 
@@ -217,6 +220,20 @@ def test_an_episode_that_is_no_index_is_refused(dvae, episode):
 def test_what_are_no_codes_is_refused(dvae, codes, message):
     with pytest.raises(ValueError, match=message):
         dvae.decode(codes)
+
+
+def test_values_are_rendered_without_an_episode_too(dvae):
+    values = tf.random.stateless_normal((1, 2, 2, 1, dvae.attention.code_dim), (0, 1))
+    np.testing.assert_array_equal(
+        dvae.render(values, None), dvae.render(values, tf.constant([-1]))
+    )
+
+
+@pytest.mark.parametrize("seed", [3, [1, 2, 3], [0.5, 1.0]])
+def test_a_seed_is_two_integers(dvae, seed):
+    for function in (dvae, dvae.encode):
+        with pytest.raises(ValueError, match=r"seed must be int \[2\]. Received: seed of "):
+            function(clip_of(2), seed=seed)
 
 
 def test_a_window_of_no_frames_is_refused(dvae):

@@ -52,6 +52,12 @@ def test_a_pyramid_that_does_not_meet_the_grid_is_refused(name):
         FAR(**{name: (256,)})
 
 
+@pytest.mark.parametrize("dilations", [((1, 2),), (1, 2, 1), ((1, 1, 2), (1, 2))])
+def test_blocks_have_three_dilations(dilations):
+    with pytest.raises(ValueError, match=r"dilations\[.\] must be 3 dilations.*Received: "):
+        FAR(dilations=dilations)
+
+
 @pytest.mark.parametrize(
     ("grid", "levels", "side"), [((6, 5), 2, 8), ((12, 10), 3, 16), ((2, 1), 0, 2), ((1, 9), 3, 16)]
 )

@@ -123,3 +123,20 @@ def test_a_pyramid_that_does_not_cover_the_grid_is_refused(name):
         ValueError, match=rf"{name} must have levels up to the grid \(16, 14\).*4\)"
     ):
         MAR(**{name: (8, 8, 4)})
+
+
+@pytest.mark.parametrize("blocks", [(), ((),), ((16, 1), (16, 2)), (((16,),),), 3])
+def test_blocks_are_of_filters_and_dilations(blocks):
+    with pytest.raises(ValueError, match="blocks must be .filters, dilation. .*Received: blocks="):
+        MAR(blocks=blocks)
+
+
+def test_the_last_of_many_heads_depends_on_the_first():
+    har = tiny_priors.make("har", num_heads=12)
+    codes = np.zeros((1, 1, *har.grid, 12), np.int32)
+    changed = codes.copy()
+    changed[..., 0] = 1
+    conditioning = conditioning_of(har, 1)
+    moved = np.abs(har.logits(changed, conditioning) - har.logits(codes, conditioning))
+    assert (moved[0, 0, 0, 0, 1:].max(axis=-1) > 0).all()
+    assert moved[0, 0, 0, 0, 0].max() == 0

@@ -1,5 +1,6 @@
 """The models at the paper's widths have the counted numbers of parameters."""
 
+import dataclasses
 import math
 
 import keras
@@ -7,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from configs.critics import paper_critics
+from configs.dvae import get_config
 from nwt_tf.models.critics import Critics
 from nwt_tf.models.dvae import DVAE
 from nwt_tf.models.far import FAR
@@ -39,6 +41,13 @@ def test_generator_of_table_4a(traced):
     assert parameters(dvae.encoder) == 16_663_392
     assert parameters(dvae.attention) == 8 * 1024 + 513 * 1024 + 2 * 1025 * 1024
     assert parameters(dvae) == 41_403_555
+
+
+def test_mem8_has_one_stage_more(traced):
+    config = get_config("paper_mem8").model
+    dvae = traced(lambda: DVAE(num_episodes=EPISODES, **dataclasses.asdict(config)), DVAE.build)
+    assert dvae.grid == (8, 7)
+    assert parameters(dvae) == 49_794_211
 
 
 def test_critics_of_table_4b(traced):

@@ -170,7 +170,11 @@ def test_clips_of_one_frame(prior):
         ({"num_episodes": -1}, "num_episodes must be at least 0. Received: num_episodes=-1"),
         ({"grid": (0, 0)}, r"grid must be at least 1. Received: grid=\(0, 0\)|must have . levels"),
         ({"style_dim": 0}, "style_dim must be at least 1. Received: style_dim=0"),
-        ({"audio_widths": (8, 0)}, r"audio_widths must be at least 1. Received: .*=\(8, 0\)"),
+        ({"audio_widths": (8,) * 6 + (0,)}, r"audio_widths must be at least 1. Received: .*, 0\)"),
+        ({"audio_widths": (8, 8)}, r"audio_widths must be 7 widths. Received: .*=\(8, 8\)"),
+        ({"audio_widths": 8}, "audio_widths must be 7 widths. Received: audio_widths=8"),
+        ({"style_widths": (8, 8, 8)}, r"style_widths must be 4 widths. Received: .*=\(8, 8, 8\)"),
+        ({"grid": (4, 3, 2)}, r"grid must be 2 sizes.*Received: grid=\(4, 3, 2\)"),
     ],
 )
 def test_impossible_sizes_are_refused(prior, arguments, message):
@@ -218,6 +222,55 @@ def test_bad_input_of_the_call_is_refused(prior, changes, message):
 def test_bad_conditioning_is_refused(prior, mel, style, episode, message):
     with pytest.raises(ValueError, match=message):
         prior.condition(mel, np.zeros((1, style), np.float32), np.int32([episode]))
+
+
+def test_batches_that_differ_are_refused(prior):
+    codes, episode = codes_of(prior, 2, batch=2), np.zeros(2, np.int32)
+    for mels in (1, 3):
+        with pytest.raises(ValueError, match=f"mel must be one a clip.* of {mels} clips for 2"):
+            prior(mel_of(2, mels), codes, episode, SEED)
+    style, mel = np.zeros((2, 4), np.float32), mel_of(2, 2)
+    with pytest.raises(ValueError, match="episode must be one a clip.* of 3 clips for 2"):
+        prior.condition(mel, style, np.zeros(3, np.int32))
+    with pytest.raises(ValueError, match="style must be one a clip.* of 2 clips for 3"):
+        prior.condition(mel_of(2, 3), style, episode[:1])
+    one = prior.condition(mel, style[:1], episode[:1])  # of all clips
+    np.testing.assert_allclose(
+        prior.log_prob(codes, one),
+        prior.log_prob(codes, prior.condition(mel, style, episode)),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("frames", "add", "message"),
+    [
+        (3, 0, "conditioning.audio must have 1 frames .* of 2 frames for codes of 3"),
+        (2, CODES, r"codes must lie in \[0, 4\]. Received: codes from 5 to 9"),
+        (2, -9, r"codes must lie in \[0, 4\]"),
+    ],
+)
+def test_a_likelihood_is_of_codes_that_there_are(prior, frames, add, message):
+    with pytest.raises(ValueError, match=message):
+        prior.log_prob(codes_of(prior, frames) + add, conditioning_of(prior, 2))
+
+
+def test_a_history_is_like_the_codes(prior):
+    codes, episode = codes_of(prior, 3), np.zeros(1, np.int32)
+    prior(mel_of(3), codes, episode, SEED, history=-np.ones_like(codes))
+    for history, message in (
+        (codes[:, :2], r"history must be like the codes.*Received: history of shape \(1, 2, "),
+        (codes - 9, r"history must lie in \[-1, 4\]"),
+        (np.float32(codes), "history must be integers"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            prior(mel_of(3), codes, episode, SEED, history=history)
+
+
+@pytest.mark.parametrize("seed", [3, [1, 2, 3], [0.5, 1.0]])
+def test_a_seed_is_two_integers(prior, seed):
+    with pytest.raises(ValueError, match=r"seed must be int \[2\]. Received: seed of "):
+        prior(mel_of(3), codes_of(prior, 3), np.zeros(1, np.int32), np.array(seed))
 
 
 def test_lengths_that_differ_are_refused_while_tracing(prior):

@@ -252,6 +252,9 @@ def test_nothing_that_the_paper_does_without_is_on(stages, variant):
     train, loss = config.train, config.loss
     assert (train.clip_norm, train.ema, train.episode_dropout) == (0.0, 0.0, 0.0)
     assert not train.mixed_precision and train.tensor_float_32
-    outside = {"normalize_features", "score_drift", "history_noise", "history_dropout"}
-    outside |= {"sound_dropout"}
-    assert not any(getattr(loss, name) for name in outside if hasattr(loss, name))
+    of_loss = "normalize_features score_drift motion_share history_noise history_dropout "
+    of_loss += "history_warmup sound_dropout window_frames"
+    of_model = "normalize_queries normalize_audio causal_audio"
+    of_train = "warmup skip_nonfinite"
+    for part, names in ((loss, of_loss), (config.model, of_model), (train, of_train)):
+        assert not any(vars(part).get(name) for name in names.split())
