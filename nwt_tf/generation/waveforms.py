@@ -32,9 +32,10 @@ def samples_of(waveform):
         raise ValueError(
             f"The sound must be float in [-1, 1]. Received: dtype {waveform.dtype.name}"
         )
+    waveform = np.float32(waveform)
     if not np.isfinite(waveform).all():
         raise ValueError("The sound has samples that are not finite.")
-    return np.float32(waveform)
+    return waveform
 
 
 def check_audible(waveform):
