@@ -42,7 +42,8 @@ class FrameIndex:
 
 
 def index_frames(path: str | os.PathLike) -> FrameIndex:
-    """Times of all frames and of the key frames, from the packets (nothing is decoded).
+    """Times of all frames and of the key frames, from the packets: nothing is decoded but what
+    packets do not tell.
 
     Raises:
         ValueError: No video stream, no frame in it, or times that jump back.
@@ -65,10 +66,11 @@ def index_frames(path: str | os.PathLike) -> FrameIndex:
                 first = min(pts for pts, _ in shown)
                 shown.append((first, True))
                 entries[first] = before[-1]
-        else:  # AVI with B-frames: only decoding tells
-            container.seek(0)
-            frames = decoded(packets_of(container, stream))
-            shown = [(frame.pts, frame.key_frame) for frame in frames]
+        if not has_times:  # AVI with B-frames
+            shown = [(frame.pts, frame.key_frame) for frame in _from_start(container, stream)]
+        elif _may_hold_fields(container, stream):
+            frames = {frame.pts for frame in _from_start(container, stream)}
+            shown = [(pts, key) for pts, key in shown if pts in frames]
     if not shown:
         raise ValueError(f"{path}: has a video stream without any frames")
     _check_order(path, [dts for _, dts, *_ in told if dts is not None], base)
@@ -80,6 +82,21 @@ def index_frames(path: str | os.PathLike) -> FrameIndex:
     key_times = np.array(keys) * base - origin
     # What is shown before the first key frame (a recording that starts anywhere) has no decoding.
     return FrameIndex(times[times >= key_times[0]], key_times, starts)
+
+
+def _may_hold_fields(container, stream) -> bool:
+    """Whether packets may be fields, two of them a frame: those of interlaced H.264 may be, where
+    an encoder chose to (camcorders, television), and only decoding tells which."""
+    if stream.codec_context.name != "h264":
+        return False
+    first = itertools.islice(_from_start(container, stream), 8)
+    return any(frame.interlaced_frame for frame in first)
+
+
+def _from_start(container, stream) -> Iterator:
+    """Decoded frames from the first one on."""
+    container.seek(0)
+    return decoded(packets_of(container, stream))
 
 
 def _check_order(path, times: list[int], base: float) -> None:

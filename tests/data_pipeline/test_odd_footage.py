@@ -13,7 +13,7 @@ from data_pipeline.media import FrameIndex, index_frames, write_mp4
 from data_pipeline.segment import split_at_key_frames
 from data_pipeline.shards import new_dataset
 from data_pipeline.videos import _refuse, find_videos
-from tests.data_pipeline import footage
+from tests.data_pipeline import field_pictures, footage
 from tests.data_pipeline.test_build import built
 
 
@@ -47,6 +47,20 @@ def test_files_joined_byte_by_byte_are_refused(tmp_path):
         index_frames(part)
     with pytest.raises(ValueError, match=r"ab.ts: its timestamps jump back after \d\.\d s, as in"):
         index_frames(tmp_path / "ab.ts")
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mkv", "mp4"])
+def test_two_fields_are_a_frame(tmp_path, suffix):
+    video, path = np.full((60, 64, 64), 40, np.uint8), tmp_path / f"a.{suffix}"
+    video[37] = 220
+    field_pictures.write(path, video, footage.clicks([37 / 25], 2.5, 48_000))
+    index = index_frames(path)
+    np.testing.assert_allclose(np.diff(index.times), 1 / 25, atol=1e-3)
+    assert len(index.times) == 60 and index.entries is not None
+    manifest, (clip,) = built(tmp_path, tmp_path / "out", segment_seconds=4.0, height=64, width=64)
+    assert not manifest.skipped_clips
+    assert np.flatnonzero(clip["video"].mean(axis=(1, 2, 3)) > 100).tolist() == [37]
+    assert abs(np.argmax(clip["mel"].max(axis=1)) / 4 - 37) <= 1
 
 
 def test_a_picture_that_is_held_ends_its_segment():
