@@ -18,6 +18,8 @@ from data_pipeline.containers import (
     timed,
 )
 
+_PROGRESSIVE = 1  # of AVFieldOrder; 0 is unknown
+
 
 @dataclasses.dataclass(frozen=True)
 class FrameIndex:
@@ -87,7 +89,7 @@ def index_frames(path: str | os.PathLike) -> FrameIndex:
 def _may_hold_fields(container, stream) -> bool:
     """Whether packets may be fields, two of them a frame: those of interlaced H.264 may be, where
     an encoder chose to (camcorders, television), and only decoding tells which."""
-    if stream.codec_context.name != "h264":
+    if stream.codec_context.name != "h264" or stream.codec_context.field_order == _PROGRESSIVE:
         return False
     first = itertools.islice(_from_start(container, stream), 8)
     return any(frame.interlaced_frame for frame in first)
