@@ -1,6 +1,7 @@
 """Decoded sound frames to one mono waveform, placed by their timestamps, piece by piece."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -112,14 +113,16 @@ def stretches(
 ) -> Iterator[Stretch]:
     """Collects pieces of sound into a Stretch for each span (first sample, end) of the timeline.
 
-    One pass: no more than one span is in memory.  Spans are in order and do not overlap.
+    One pass: no more than one span is in memory.  Spans are in order; they may overlap a little, as
+    clips do whose last frames lie across a border.
 
     Raises:
         ValueError: Samples that are not finite numbers.
     """
     pieces = iter(pieces)
     held: list[tuple[int, np.ndarray]] = []  # read, and reaching behind the spans so far
-    for first, end in spans:
+    for (first, end), following in itertools.zip_longest(spans, spans[1:]):
+        kept_from = min(end, following[0]) if following else end
         stretch = Stretch(first, np.zeros(end - first, np.float32), [])
         waiting, held = held, []
         while True:
@@ -128,10 +131,10 @@ def stretches(
                 break
             start, chunk = piece
             _place(stretch, start, chunk)
-            if start + len(chunk) > end:
+            if start + len(chunk) > kept_from:
                 held.append(piece)
-                if not waiting:
-                    break
+            if start + len(chunk) > end and not waiting:
+                break
         if not np.isfinite(stretch.samples).all():
             raise ValueError("its sound has samples that are not finite numbers")
         np.clip(stretch.samples, -1.0, 1.0, out=stretch.samples)
