@@ -20,7 +20,7 @@ from data_pipeline.shards import Skip
 from data_pipeline.videos import Video, digest, same_size
 from data_pipeline.workers import Progress, count
 
-_LAYOUT = 2  # of the parts; another number makes older ones useless
+_LAYOUT = 3  # of the parts; another number makes older ones useless
 _PICKLE = 4  # later protocols write buffers, which gfile does not take
 
 

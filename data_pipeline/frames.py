@@ -23,7 +23,7 @@ _PROGRESSIVE = 1  # of AVFieldOrder; 0 is unknown
 
 @dataclasses.dataclass(frozen=True)
 class FrameIndex:
-    """Frame times of a video stream, known without decoding it."""
+    """Frame times of a video stream, known before it is decoded."""
 
     times: np.ndarray  # float64 [frames], seconds, ascending
     key_times: np.ndarray  # float64 [key frames], seconds, ascending
@@ -44,8 +44,8 @@ class FrameIndex:
 
 
 def index_frames(path: str | os.PathLike) -> FrameIndex:
-    """Times of all frames and of the key frames, from the packets: nothing is decoded but what
-    packets do not tell.
+    """Times of all frames and of the key frames, from the packets; frames are decoded where those
+    do not tell, all in AVI with B-frames, a few in interlaced H.264.
 
     Raises:
         ValueError: No video stream, no frame in it, or times that jump back.
@@ -70,9 +70,8 @@ def index_frames(path: str | os.PathLike) -> FrameIndex:
                 entries[first] = before[-1]
         if not has_times:  # AVI with B-frames
             shown = [(frame.pts, frame.key_frame) for frame in _from_start(container, stream)]
-        elif _may_hold_fields(container, stream):
-            frames = {frame.pts for frame in _from_start(container, stream)}
-            shown = [(pts, key) for pts, key in shown if pts in frames]
+        else:
+            shown = _without_second_fields(shown, container, stream)
     if not shown:
         raise ValueError(f"{path}: has a video stream without any frames")
     _check_order(path, [dts for _, dts, *_ in told if dts is not None], base)
@@ -86,13 +85,20 @@ def index_frames(path: str | os.PathLike) -> FrameIndex:
     return FrameIndex(times[times >= key_times[0]], key_times, starts)
 
 
-def _may_hold_fields(container, stream) -> bool:
-    """Whether packets may be fields, two of them a frame: those of interlaced H.264 may be, where
-    an encoder chose to (camcorders, television), and only decoding tells which."""
+def _without_second_fields(shown: list, container, stream) -> list:
+    """Packets (pts, key) in order, one a frame: those of interlaced H.264 may be fields where an
+    encoder chose to (camcorders, television), the second one half a frame behind the first."""
     if stream.codec_context.name != "h264" or stream.codec_context.field_order == _PROGRESSIVE:
-        return False
-    first = itertools.islice(_from_start(container, stream), 8)
-    return any(frame.interlaced_frame for frame in first)
+        return shown
+    first = list(itertools.islice(_from_start(container, stream), 8))
+    if len(first) < 2 or not any(frame.interlaced_frame for frame in first):
+        return shown
+    distance = np.diff(np.unique([frame.pts for frame in first])).min()
+    frames = []
+    for pts, key in sorted(shown):
+        if not frames or pts - frames[-1][0] > 0.75 * distance:
+            frames.append((pts, key))
+    return frames
 
 
 def _from_start(container, stream) -> Iterator:

@@ -133,7 +133,7 @@ def report(**figures: object) -> None:
 
 def start_tensorflow() -> None:
     """Imports TensorFlow, and finds its devices, without chatter: the start-up's of its C++ side,
-    and its advice on tracing.
+    and its Python side's warnings, which advise its developers.
 
     That side writes to file descriptor 2 before it heeds TF_CPP_MIN_LOG_LEVEL. Python's errors are
     raised as ever; TF_CPP_MIN_LOG_LEVEL=0 or 1 in the environment shows everything.

@@ -53,8 +53,8 @@ class Session:
             last: whether the sound ends here.
 
         Raises:
-            ValueError: for samples that are not mono or not finite, sound after the end, or an end
-                before waveforms.MIN_SECONDS.
+            ValueError: for samples that are not mono floats or not finite, sound after the end, or
+                an end before waveforms.MIN_SECONDS.
         """
         if self.finished:
             raise ValueError("The session is finished: its sound has ended.")

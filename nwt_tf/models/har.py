@@ -44,10 +44,10 @@ class HAR(MAR):
         ]
 
     def _head_dilations(self):
-        """Of the convolutions over the heads: 1 and 2, which see 1 + 3 (1 + 2) = 10 heads, and 4, 8
-        and so on where there are more."""
+        """Of the convolutions over the heads: 1 and 2, by which a head sees 1 + 3 (1 + 2) = 10
+        before it, and 4, 8 and so on where there are more."""
         dilations = [1, 2]
-        while 1 + (self.HEAD_TAPS - 1) * sum(dilations) < self.num_heads:
+        while 1 + (self.HEAD_TAPS - 1) * sum(dilations) < self.num_heads - 1:
             dilations.append(2 * dilations[-1])
         return dilations
 

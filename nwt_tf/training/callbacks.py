@@ -177,7 +177,8 @@ class StopOnSignal(keras.callbacks.Callback):
     def _stop(self, number, frame):
         self.stopped_by = signal.Signals(number).name
         # A host that stopped alone would leave the others waiting for its gradients.
-        self.model.stop_training = self.hosts < 2
+        if self.hosts < 2:
+            self.model.stop_training = True
         signal.signal(signal.SIGINT, self.before[signal.SIGINT])
         what = "call" if self.hosts < 2 else "round"
         print(f"{self.stopped_by}: stopping after this {what}", flush=True)

@@ -101,7 +101,7 @@ def write(
     return path
 
 
-def talk(path, seconds=3.0, fps=25, height=48, width=64, gop=None):
+def talk(path, seconds=3.0, fps=25, height=48, width=64, gop=None, options=()):
     """Ordinary footage: a moving gradient with noise for sound, key frames `gop` apart."""
     count = round(seconds * fps)
     ramp = np.arange(height)[:, None] * 2 + np.arange(width)[None, :]
@@ -109,7 +109,7 @@ def talk(path, seconds=3.0, fps=25, height=48, width=64, gop=None):
     pictures = np.repeat(pictures[..., None], 3, axis=-1)
     noise = np.random.default_rng(1).normal(0, 0.05, round(seconds * RATE))
     keys = range(0, count, gop or count)
-    return write(path, pictures, np.arange(count) / fps, noise, keys=keys)
+    return write(path, pictures, np.arange(count) / fps, noise, keys=keys, options=options)
 
 
 class Flashes:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from data_pipeline.cutting import Footage
-from tests.data_pipeline import footage
+from tests.data_pipeline import field_pictures, footage
 from tests.data_pipeline.test_build import built
 
 
@@ -114,6 +114,24 @@ def test_damaged_pictures_drop_their_clips(folder, tmp_path, packet):
     assert "of its 30 frames cannot be decoded" in reasons["a_0001"]
     with pytest.raises(ValueError, match="--strict: a_000[01] cannot be used"):
         built(folder, tmp_path / "strict", strict=True)
+
+
+def test_damage_of_interlaced_pictures_drops_their_clips(folder, tmp_path):
+    path = footage.talk(folder / "a.mp4", 4.8, gop=30, options={"flags": "+ildct+ilme"})
+    assert len(built(folder, tmp_path / "whole")[1]) == 4
+    damage(path, 40)
+    manifest, _ = built(folder, tmp_path / "out")
+    reasons = {skip.name: skip.reason for skip in manifest.skipped_clips}
+    assert "of its 30 frames cannot be decoded" in reasons["a_0001"]
+
+
+@pytest.mark.parametrize("second", [0, 1])
+def test_a_damaged_field_drops_its_clip(folder, tmp_path, second):
+    video = np.random.default_rng(0).integers(40, 90, (40, 64, 64)).astype(np.uint8)
+    field_pictures.write(folder / "a.mp4", video, footage.clicks([0.5], 1.7, 48_000))
+    damage(folder / "a.mp4", 2 * 25 + second)
+    with pytest.raises(ValueError, match="none of its clips.* frames cannot be decoded"):
+        built(folder, tmp_path / "out", segment_seconds=4.0)
 
 
 def test_clips_without_sound_are_dropped(folder, tmp_path):
