@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from data_pipeline import files
 from data_pipeline.beam_runner import BeamPool
-from data_pipeline.clips import ClipSettings
+from data_pipeline.clip_settings import ClipSettings
 from data_pipeline.cutting import Footage, Skips
 from data_pipeline.review import DECISIONS, PAGE, fingerprint, preview, read_review, write_review
 from data_pipeline.schema import serialize

@@ -14,7 +14,8 @@ import pickle
 from collections.abc import Iterable, Iterator, Sequence
 
 from data_pipeline import files
-from data_pipeline.clips import ClipSettings, Cut, FilePlan, Job, cut_job, plan_file, plan_sound
+from data_pipeline.clip_settings import ClipSettings
+from data_pipeline.clips import Cut, FilePlan, Job, cut_job, plan_file, plan_sound
 from data_pipeline.schema import Clip
 from data_pipeline.shards import Skip
 from data_pipeline.videos import Video, digest, same_size

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from data_pipeline.clips import ClipSettings
+from data_pipeline.clip_settings import ClipSettings
 from data_pipeline.media import decode_frames, index_frames, probe
 from data_pipeline.resample import at_constant_rate, num_output_frames
 

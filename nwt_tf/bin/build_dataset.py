@@ -140,7 +140,7 @@ def _review(videos: list, settings: dict) -> None:
     if FLAGS.review_file:
         raise ValueError("--review makes the page that --review_file comes from: give one of them")
     from data_pipeline.build import review_footage
-    from data_pipeline.clips import ClipSettings
+    from data_pipeline.clip_settings import ClipSettings
     from data_pipeline.cutting import Skips
 
     names = [field.name for field in dataclasses.fields(ClipSettings)]

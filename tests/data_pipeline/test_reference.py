@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from configs import footage as footage_configs
-from data_pipeline.clips import ClipSettings, cut_file, plan_file
+from data_pipeline.clip_settings import ClipSettings
+from data_pipeline.clips import cut_file, plan_file
 from data_pipeline.mp4 import write_mp4
 from data_pipeline.reference import MAX_SECONDS, reference_clips
 from data_pipeline.schema import decode_frame

@@ -8,6 +8,7 @@ import pytest
 from data_pipeline import clips as clips_module
 from data_pipeline import media
 from data_pipeline.build import build_dataset
+from data_pipeline.clip_settings import ClipSettings
 from data_pipeline.dataset import read_clips
 from data_pipeline.schema import decode_frame
 from tests.data_pipeline import footage
@@ -185,11 +186,11 @@ def test_jobs_that_begin_within_a_file_give_what_one_decode_gives(folder, monkey
     _, whole = built(folder)
     monkeypatch.setattr(clips_module, "_JOB_SECONDS", 1.0)
     settings = {
-        f: SETTINGS[f] for f in clips_module.ClipSettings.__dataclass_fields__ if f in SETTINGS
+        f: SETTINGS[f] for f in ClipSettings.__dataclass_fields__ if f in SETTINGS
     }
     settings |= {"crop": (0, 0, 0, 0), "trim_longer_than": 2.0, "min_seconds": 1.0}
     plan = clips_module.plan_file(
-        folder / name, "a", "a", clips_module.ClipSettings(**settings, jpeg_quality=95)
+        folder / name, "a", "a", ClipSettings(**settings, jpeg_quality=95)
     )
     assert len(plan.jobs) == 5 and len({job.entry for job in plan.jobs}) == 5
     manifest, pieces = built(folder, overwrite=True)
@@ -225,7 +226,7 @@ def drift(path, minutes):
         keys=range(0, len(times), 150),
         options={"preset": "ultrafast"},
     )
-    settings = clips_module.ClipSettings(
+    settings = ClipSettings(
         **{"height": 16, "width": 16, "fps": 30.0, "crop": (0, 0, 0, 0), "segment_seconds": 4.0},
         **{"trim_seconds": 0.0, "trim_longer_than": 2.0, "min_seconds": 0.5},
         **{"frame_encoding": "png", "jpeg_quality": 95},

@@ -17,7 +17,7 @@ import pytest
 from configs import dvae as dvae_configs
 from configs import footage as footage_configs
 from configs import prior as prior_configs
-from data_pipeline.clips import ClipSettings
+from data_pipeline.clip_settings import ClipSettings
 from data_pipeline.media import probe, read_audio, read_video
 from data_pipeline.mp4 import write_mp4
 from data_pipeline.reference import reference_clips

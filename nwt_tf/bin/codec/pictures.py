@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data_pipeline.clips import ClipSettings
+from data_pipeline.clip_settings import ClipSettings
 from data_pipeline.media import decode_frames
 from data_pipeline.resample import at_constant_rate
 from nwt_tf import presets

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from data_pipeline.clips import ClipSettings
+from data_pipeline.clip_settings import ClipSettings
 from data_pipeline.reference import reference_clips
 from nwt_tf.generation import episodes, styles
 

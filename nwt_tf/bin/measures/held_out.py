@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from data_pipeline.build import find_videos
-from data_pipeline.clips import ClipSettings, cut_file, plan_file
+from data_pipeline.clip_settings import ClipSettings
+from data_pipeline.clips import cut_file, plan_file
 from data_pipeline.dataset import read_clips
 from data_pipeline.media import read_audio
 from data_pipeline.mel import align
