@@ -129,7 +129,6 @@ class DVAE(keras.Model):
         if seed is not None:
             seed = tf.convert_to_tensor(seed)
             check_seed(seed)
-        episode = self._episode(episode, like=video)
         quantized = self.attention(
             self.encoder(video, training=training), seed=seed, training=training
         )

@@ -105,7 +105,6 @@ class Prior(keras.Model):
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)  # mel goes whole to the audio encoder
-        check_count(2, "sizes, (height, width)", grid=grid)
         check_count(len(DILATIONS), "widths", audio_widths=audio_widths)
         check_count(len(LAYERS), "widths", style_widths=style_widths)
         check_at_least(1, grid=grid, num_heads=num_heads, episode_dim=episode_dim)
