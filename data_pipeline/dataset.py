@@ -14,6 +14,11 @@ from data_pipeline.shards import Manifest
 
 _SHUFFLE_CLIPS = 256  # encoded clips, the next one is drawn from so many
 _SHUFFLE_BYTES = 2**30  # and at most so much of memory, on each host
+# No autotuner: its thread sleeps, up to a minute at a time, and an iterator's end waits for it
+# where it was woken too early (TensorFlow 2.21 wakes it before it notes that the iterator ends).
+# Without it AUTOTUNE is a call for each processor, up to 16.
+_UNTUNED = tf.data.Options()
+_UNTUNED.autotune.enabled = False
 
 
 def align_mel(mel: tf.Tensor, num_frames: tf.Tensor, fps: float) -> tf.Tensor:
@@ -207,7 +212,8 @@ def _batches(
     if parts > 1:
         records = records.filter(lambda index, _: index % batch_size // share == part)
     elements = records.map(finish, num_parallel_calls=tf.data.AUTOTUNE)
-    return elements.batch(share, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
+    batches = elements.batch(share, drop_remainder=training).prefetch(tf.data.AUTOTUNE)
+    return batches.with_options(_UNTUNED)
 
 
 def _shuffled(strings, held, key):
@@ -234,7 +240,7 @@ def read_records(data_dir: str | os.PathLike, manifest: Manifest, split: str) ->
     """
     for path in _shard_paths(data_dir, manifest, split):
         with _named(path):
-            yield from tf.data.TFRecordDataset(path).as_numpy_iterator()
+            yield from tf.data.TFRecordDataset(path).with_options(_UNTUNED).as_numpy_iterator()
 
 
 def read_coded_frames(
@@ -281,8 +287,9 @@ def read_clips(data_dir: str | os.PathLike, split: str) -> Iterator[dict]:
 
     for path in paths:
         records = tf.data.TFRecordDataset(path).map(decode, num_parallel_calls=tf.data.AUTOTUNE)
+        records = records.prefetch(1).with_options(_UNTUNED)
         with _named(path):
-            for serialized, video in records.prefetch(1).as_numpy_iterator():
+            for serialized, video in records.as_numpy_iterator():
                 record = deserialize(serialized)
                 clip = {
                     "record": record,

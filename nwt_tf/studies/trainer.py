@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from nwt_tf import losses
 from nwt_tf.layers.pixels import to_unit_range
-from nwt_tf.training.distribution import split_seed
+from nwt_tf.training.distribution import split_seed, untuned
 from nwt_tf.training.schedules import annealed_beta
 from nwt_tf.training.trainer import Trainer
 
@@ -16,9 +16,10 @@ def batches(pictures, labels, batch_size, seed):
     """Endless shuffled batches out of memory: {"pictures": uint8 [B, ...], "labels": int32 [B]}."""
     pictures, labels = tf.constant(pictures), tf.constant(labels)
     order = tf.data.Dataset.range(len(pictures)).shuffle(len(pictures), seed=seed).repeat()
-    return order.batch(batch_size, drop_remainder=True).map(
+    found = order.batch(batch_size, drop_remainder=True).map(
         lambda rows: {"pictures": tf.gather(pictures, rows), "labels": tf.gather(labels, rows)}
     )
+    return found.with_options(untuned())
 
 
 class OneDeviceTrainer(Trainer):

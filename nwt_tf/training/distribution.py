@@ -129,6 +129,14 @@ def peak_device_bytes():
     return max(peaks, default=0)
 
 
+def untuned():
+    """tf.data's options without its autotuner, for which an iterator's end waits up to a minute:
+    see data_pipeline/dataset.py. Over several devices of a host TensorFlow starts others."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
+
+
 def batches_of(make, batch_size):
     """A dataset that the current strategy's replicas share.
 
@@ -149,6 +157,7 @@ def batches_of(make, batch_size):
 
     def of_host(context):
         batches = make(host=(context.input_pipeline_id, context.num_input_pipelines))
+        batches = batches.with_options(untuned())
         if replicas > context.num_input_pipelines:
             batches = batches.rebatch(batch_size // replicas, drop_remainder=True)
         if replicas == 1 and has_gpu():

@@ -60,6 +60,11 @@ def test_whole_clips_in_order(data_dir):
     assert first[0]["video"][:, 0, 0, 0, 0].numpy().tolist() == [0, 40, 80]
 
 
+def test_no_autotuner_holds_an_iterator_back(data_dir):
+    for make in (dataset.video_dataset, dataset.sequence_dataset):
+        assert make(data_dir, "train", 2, clip_frames=3).options().autotune.enabled is False
+
+
 def test_training_crops_at_random_and_covers_everything(data_dir):
     batches = take(dataset.video_dataset(data_dir, "train", 3, clip_frames=8, seed=3), 200)
     starts = {0: set(), 1: set(), 3: set()}

@@ -3,7 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from nwt_tf.training.distribution import strategy
+from nwt_tf.training.distribution import batches_of, strategy
 
 
 def test_without_gpus_the_default_strategy_is_taken(monkeypatch):
@@ -16,3 +16,8 @@ def test_more_gpus_than_are_visible_are_refused(monkeypatch):
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [])
     with pytest.raises(ValueError, match="--num_gpus=2, but 0 GPUs are visible"):
         strategy(2)
+
+
+def test_no_autotuner_holds_the_end_of_a_training_back():
+    batches = batches_of(lambda host: tf.data.Dataset.range(4).batch(2), 2)
+    assert batches.options().autotune.enabled is False
