@@ -12,7 +12,7 @@ import pytest
 from nwt_tf.bin import nwt
 
 REPLICAS = """
-import json, sys
+import dataclasses, json, sys
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -22,8 +22,12 @@ from nwt_tf.bin.training import assembly
 from nwt_tf.training.distribution import mirrored
 
 assembly.strategy = lambda num_gpus: mirrored(("CPU:0", "CPU:1"))
-data = pace.Data(height=16, width=16, grid=(8, 7))
+data = pace.Data(height=16, width=16, grid=(2, 2))
 config = {"prior": prior, "dvae": dvae}[sys.argv[1]].get_config("tiny")
+if sys.argv[1] == "prior":
+    least = {"strides": (1,), "dilations": ((1, 1, 1),)}
+    least |= {"audio_pyramid": (8,), "style_pyramid": (8,)}
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, **least))
 print(json.dumps(pace.measure(config, data, steps=2, warmup=1)))
 """
 
