@@ -131,7 +131,7 @@ def peak_device_bytes():
 
 def untuned():
     """tf.data's options without its autotuner, for which an iterator's end waits up to a minute:
-    see data_pipeline/dataset.py. Over several devices of a host TensorFlow starts others."""
+    see data_pipeline/dataset.py. What feeds GPUs, or several devices, still has one of its own."""
     options = tf.data.Options()
     options.autotune.enabled = False
     return options
