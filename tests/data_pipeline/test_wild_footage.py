@@ -185,13 +185,10 @@ def test_jobs_that_begin_within_a_file_give_what_one_decode_gives(folder, monkey
     footage.write(folder / name, pictures, times, noise, rate=rate, keys=keys, **options)
     _, whole = built(folder)
     monkeypatch.setattr(clips_module, "_JOB_SECONDS", 1.0)
-    settings = {
-        f: SETTINGS[f] for f in ClipSettings.__dataclass_fields__ if f in SETTINGS
-    }
+    settings = {f: SETTINGS[f] for f in ClipSettings.__dataclass_fields__ if f in SETTINGS}
     settings |= {"crop": (0, 0, 0, 0), "trim_longer_than": 2.0, "min_seconds": 1.0}
-    plan = clips_module.plan_file(
-        folder / name, "a", "a", ClipSettings(**settings, jpeg_quality=95)
-    )
+    settings = ClipSettings(**settings, jpeg_quality=95)
+    plan = clips_module.plan_file(folder / name, "a", "a", settings)
     assert len(plan.jobs) == 5 and len({job.entry for job in plan.jobs}) == 5
     manifest, pieces = built(folder, overwrite=True)
     assert len(pieces) == len(whole) == 5 and not manifest.skipped_clips
